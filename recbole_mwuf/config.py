@@ -1,0 +1,146 @@
+"""A RecBole Config that also knows this package's models, settings and properties."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from pathlib import Path
+
+import yaml
+from recbole.config import Config as RecBoleConfig
+from recbole.evaluator import metric_types
+from recbole.utils import EvaluatorType
+
+from recbole_mwuf.errors import UserError
+from recbole_mwuf.registry import get_base, get_model, is_warm_up_method
+
+# read by RecBole's command line or quick start, but found in none of its properties files
+_RECBOLE_EXTRA = {
+    *("config_files", "nproc", "ip", "port", "world_size", "group_offset", "local_rank", "offset"),
+    *("tail_ratio", "device", "enable_amp", "enable_scaler"),
+}
+
+
+def properties_dir() -> Path:
+    """The folder of default settings: beside the package in a checkout, inside it in a wheel."""
+    package = Path(__file__).resolve().parent
+    inside = package / "properties"
+    return inside if inside.is_dir() else package.parent / "properties"
+
+
+class Config(RecBoleConfig):
+    """RecBole's Config with this package's defaults and models.
+
+    The order of precedence, lowest first: RecBole's defaults, ``properties/overall.yaml``, the
+    data set's file, the base's and the method's file, ``config_file_list``, ``config_dict``,
+    ``--key=value`` on the command line.
+
+    Args:
+        model: Name of a warm-up method or of a base model.
+        base: Name of the base that a warm-up method works on.
+        dataset: Name of the data set.
+        config_file_list: YAML files of settings.
+        config_dict: Settings by name.
+
+    Raises:
+        UserError: for an unknown model or base, a misspelt setting, an unreadable settings file.
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        base: str | None = None,
+        dataset: str | None = None,
+        config_file_list: list[str] | None = None,
+        config_dict: dict | None = None,
+    ):
+        settings = dict(config_dict or {})
+        if base is not None:
+            settings["base"] = base
+        super().__init__(model, dataset, config_file_list, settings)
+
+    def _load_config_files(self, file_list):
+        for file in file_list or []:
+            try:
+                content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+                raise UserError(f"config_files: cannot read '{file}': {error}") from error
+            if not isinstance(content, dict):
+                raise UserError(f"config_files: '{file}' does not hold 'name: value' settings")
+        return super()._load_config_files(file_list)
+
+    def _convert_config_dict(self, config_dict):
+        """Turn texts into values as RecBole does, but read literals only: nothing is executed."""
+        return {
+            key: _literal(value) if isinstance(value, str) else value
+            for key, value in config_dict.items()
+        }
+
+    def _get_model_and_dataset(self, model, dataset):
+        overall = self._read_properties("overall.yaml")
+        given = self.external_config_dict
+        model = model or given.get("model", overall["model"])
+        dataset = dataset or given.get("dataset", overall["dataset"])
+        self.base = given.get("base", overall["base"]) if is_warm_up_method(model) else model
+        self.base_class = get_base(self.base)
+        return model, get_model(model), dataset
+
+    def _load_internal_config_dict(self, model, model_class, dataset):
+        super()._load_internal_config_dict(self.base, self.base_class, dataset)
+        own = [f"dataset/{dataset}", f"model/{self.base}", f"model/{model}"]
+        for name in dict.fromkeys(["overall", *own]):
+            self.internal_config_dict.update(self._read_properties(f"{name}.yaml"))
+
+    def _read_properties(self, name: str) -> dict:
+        file = properties_dir() / name
+        if not file.is_file():
+            return {}
+        return yaml.load(file.read_text(encoding="utf-8"), Loader=self.yaml_loader) or {}
+
+    def _get_final_config_dict(self):
+        self._check_names()
+        return {**super()._get_final_config_dict(), "base": self.base}
+
+    def _check_names(self) -> None:
+        """Refuse a setting that no one reads but that nearly is the name of one."""
+        known = set(self.internal_config_dict) | _RECBOLE_EXTRA
+        known.update(name for names in self.parameters.values() for name in names)
+        for name in self.external_config_dict:
+            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+            if name not in known and near:
+                raise UserError(f"there is no setting '{name}'. Did you mean '{near[0]}'?")
+
+    def _set_default_parameters(self):
+        """RecBole refuses GAUC beside AUC; it may stand beside them here, scored per user."""
+        metrics = self.final_config_dict["metrics"]
+        metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+        for metric in metrics:
+            kind = metric_types.get(metric.lower())
+            if kind != EvaluatorType.VALUE and metric.lower() != "gauc":
+                raise UserError(
+                    f"metrics: '{metric}' does not score labelled samples; use some of "
+                    + ", ".join(n for n, t in metric_types.items() if t == EvaluatorType.VALUE)
+                    + ", gauc"
+                )
+        self.final_config_dict["metrics"] = [m for m in metrics if m.lower() != "gauc"] or ["AUC"]
+        super()._set_default_parameters()
+        self.final_config_dict["metrics"] = metrics
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
+        """A setting that must be one of a few words.
+
+        Raises:
+            UserError: if it is not.
+        """
+        if self[name] not in allowed:
+            raise UserError(f"{name} is '{self[name]}', but must be one of {', '.join(allowed)}")
+        return self[name]
+
+
+def _literal(text: str) -> object:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

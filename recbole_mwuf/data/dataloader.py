@@ -1,0 +1,58 @@
+"""Batches of one of the split's sets."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+import torch
+from recbole.data.interaction import Interaction
+
+from recbole_mwuf.data.dataset import ColdStartDataset
+
+
+class SetLoader:
+    """Iterates over one set of the cold-start split in batches of RecBole Interactions.
+
+    Args:
+        dataset: The split data set.
+        name: One of :data:`~recbole_mwuf.data.split.SETS`.
+        batch_size: Rows in a batch; the last batch may be smaller.
+        phase: For scoring, the last consumed phase; ``None`` for training on the rows.
+        order: ``data`` (as they stand), ``shuffled`` (anew in every pass) or ``time``.
+        seed: Seed of the shuffling.
+    """
+
+    def __init__(
+        self,
+        dataset: ColdStartDataset,
+        name: str,
+        batch_size: int,
+        phase: str | None = None,
+        order: str = "data",
+        seed: int = 0,
+    ):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.phase = phase
+        self.shuffle = order == "shuffled"
+        self.rows = torch.from_numpy(dataset.split.rows(name))
+        if order == "time":
+            times = dataset.inter_feat[dataset.time_field].cpu()
+            self.rows = self.rows[torch.argsort(times[self.rows], stable=True)]
+        self.generator = torch.Generator().manual_seed(seed)
+
+    @property
+    def sample_size(self) -> int:
+        """Rows in one pass."""
+        return len(self.rows)
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Interaction]:
+        rows = self.rows
+        if self.shuffle:
+            rows = rows[torch.randperm(len(rows), generator=self.generator)]
+        rows = rows.to(self.dataset.config["device"])
+        for chunk in rows.split(self.batch_size):
+            yield self.dataset.batch(chunk, self.phase)

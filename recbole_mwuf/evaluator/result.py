@@ -1,0 +1,92 @@
+"""One result object per run: the console table, the JSON file and the reports read it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from recbole_mwuf.data.split import PHASES
+from recbole_mwuf.evaluator.metrics import rela_impr
+from recbole_mwuf.files import write_json
+
+SCHEMA = 1
+PROTOCOLS = ("next_phase", "fixed_test")
+
+
+@dataclass
+class RunResult:
+    """What a run found; :meth:`to_dict` is the result file.
+
+    Attributes:
+        phases: ``phase -> protocol -> metric -> value`` of the model.
+        base_phases: The same of the base without warm-up; None if it was not run.
+        timing: Seconds, samples per second and peak memory.
+        checkpoint: Where the model was saved; not part of the result file.
+    """
+
+    model: str
+    base: str
+    dataset: str
+    seed: int
+    split: dict
+    phases: dict
+    base_phases: dict | None
+    timing: dict
+    config: dict
+    versions: dict
+    checkpoint: str | None = None
+
+    @property
+    def rela_impr(self) -> dict | None:
+        """Eq. 7 at every phase (``next_phase``) against the same base and seed."""
+        if self.base_phases is None:
+            return None
+        return {
+            phase: rela_impr(*(run[phase]["next_phase"].get("auc") for run in runs))
+            for runs in [(self.phases, self.base_phases)]
+            for phase in PHASES
+        }
+
+    def to_dict(self) -> dict:
+        """The content of the result file."""
+        fields = asdict(self)
+        fields.pop("checkpoint")
+        return {"schema": SCHEMA, **fields, "rela_impr": self.rela_impr}
+
+    def save(self, path: str | Path) -> None:
+        """Write the result file."""
+        write_json(path, self.to_dict())
+
+    def table(self) -> str:
+        """Phases as columns; base and model as rows, under both protocols."""
+        rows = {}
+        runs = {self.base: self.base_phases, self._title(): self.phases}
+        for protocol in PROTOCOLS:
+            for title, phases in runs.items():
+                if phases is None:
+                    continue
+                for metric in phases["cold"][protocol]:
+                    values = [phases[phase][protocol][metric] for phase in PHASES]
+                    rows[f"{protocol:<11}{metric:<9}{title}"] = [_number(v) for v in values]
+            improvement = self.rela_impr
+            if protocol == "next_phase" and improvement is not None:
+                title = f"{protocol:<11}{'RelaImpr':<9}{self._title()}"
+                rows[title] = [_percent(improvement[phase]) for phase in PHASES]
+        width = max(map(len, rows))
+        lines = [" " * width + "".join(f"{phase.replace('_', '-'):>10}" for phase in PHASES)]
+        lines += [
+            f"{title:<{width}}" + "".join(f"{value:>10}" for value in values)
+            for title, values in rows.items()
+        ]
+        return "\n".join(lines)
+
+    def _title(self) -> str:
+        return self.model if self.model == self.base else f"{self.model}({self.base})"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.1%}"

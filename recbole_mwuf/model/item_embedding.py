@@ -1,0 +1,203 @@
+"""The seam: score a batch as if other vectors were its items' ID embeddings, for any base.
+
+RecBole's context-aware models read all token fields from one table. A forward hook on that table
+replaces the item's column of its output while the base runs unmodified, so the logit is exact and
+differentiable with respect to the vectors, row by row also when an item repeats in the batch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from typing import Iterator, NamedTuple
+
+import torch
+from recbole.data.interaction import Interaction
+from recbole.utils import FeatureSource
+from torch import Tensor, nn
+
+from recbole_mwuf.data import ColdStartDataset
+from recbole_mwuf.data.dataset import select
+from recbole_mwuf.errors import UserError
+
+_CHUNK = 65536  # items whose features are embedded at once
+
+
+class ItemIDs(NamedTuple):
+    """The ID parameters of a batch of items.
+
+    Attributes:
+        embedding: ID embeddings, shape ``[B, k]``.
+        first_order: First-order (wide) weights, shape ``[B, 1]``; None if the base has none.
+    """
+
+    embedding: Tensor
+    first_order: Tensor | None = None
+
+    def detach(self) -> ItemIDs:
+        """The same values, cut off from the gradient."""
+        return ItemIDs(*(None if part is None else part.detach() for part in self))
+
+    @staticmethod
+    def where(condition: Tensor, first: ItemIDs, second: ItemIDs) -> ItemIDs:
+        """Per item, shape ``[B]``: the first's parameters where the condition holds."""
+        chosen = condition.unsqueeze(1)
+        return ItemIDs(
+            *(None if a is None else torch.where(chosen, a, b) for a, b in zip(first, second))
+        )
+
+
+class ItemEmbedding:
+    """The item-ID parameters of a base model, and its logit with others in their place.
+
+    Args:
+        base: A RecBole context-aware model.
+        dataset: The data set it was built for.
+
+    Attributes:
+        size: Dimension k of an ID embedding.
+        n_items: Number of item IDs, padding included.
+        has_first_order: Whether the base also weighs the item ID in a first-order term.
+
+    Raises:
+        UserError: if the base does not read its item IDs from RecBole's shared table.
+    """
+
+    def __init__(self, base: nn.Module, dataset: ColdStartDataset):
+        self.base = base
+        self.n_items = dataset.item_num
+        self._item, self._user = dataset.iid_field, dataset.uid_field
+        self._item_fields = set(dataset.fields(source=[FeatureSource.ITEM]))
+        self._item_feat = dataset.item_feat
+        self._n_users = dataset.user_num
+        self._row = dataset.batch(torch.zeros(1, dtype=torch.long, device=dataset.config["device"]))
+        self._first_order = getattr(base, "first_order_linear", None)
+        self.has_first_order = self._probe()
+        self.size = base.token_embedding_table.embedding.weight.shape[1]
+
+    @torch.no_grad()
+    def _probe(self) -> bool:
+        """Score one row to see which tables the base reads; returns if a first order is used."""
+        tables = {
+            "embedding": getattr(self.base, "token_embedding_table", None),
+            "first_order": getattr(self._first_order, "token_embedding_table", None),
+        }
+        reads: Counter[str] = Counter()
+        training = self.base.training
+        self.base.eval()
+        with ExitStack() as stack:
+            for name, table in tables.items():
+                if table is not None:
+                    stack.enter_context(_hook(table, lambda *_, name=name: reads.update([name])))
+            logit = self.base(self._row)
+        is_logit = torch.allclose(torch.sigmoid(logit), self.base.predict(self._row))
+        self.base.train(training)
+        refusal = f"base={type(self.base).__name__} cannot be warmed up: "
+        if reads["embedding"] != 1:
+            raise UserError(
+                refusal + "it does not read its item IDs from RecBole's shared embedding table "
+                "(token_embedding_table), so no other vector can take their place. Use a base "
+                "such as WideDeep, FM, PNN, DCN or DIN."
+            )
+        if not is_logit:
+            raise UserError(
+                refusal + "its prediction is not the sigmoid of its forward pass, so it has no "
+                "logit to train on"
+            )
+        return reads["first_order"] > 0
+
+    def _tables(self) -> list[Tensor]:
+        owners = [self.base, self._first_order] if self.has_first_order else [self.base]
+        return [_table_rows(owner, self._item, self.n_items) for owner in owners]
+
+    def rows(self, items: Tensor) -> ItemIDs:
+        """The base's own ID parameters of some items, shape ``[B]``."""
+        return ItemIDs(*(table.index_select(0, items) for table in self._tables()))
+
+    @torch.no_grad()
+    def assign(self, items: Tensor, ids: ItemIDs) -> None:
+        """Overwrite the base's own ID parameters of some items, shape ``[B]``."""
+        for table, values in zip(self._tables(), ids):
+            table[items] = values
+
+    def users(self) -> Tensor:
+        """The user ID embeddings, shape ``[n_users, k]``."""
+        return _table_rows(self.base, self._user, self._n_users)
+
+    def logits(self, interaction: Interaction, ids: ItemIDs | None = None) -> Tensor:
+        """The base's logit, with ``ids`` in place of the items' own parameters if given.
+
+        Args:
+            interaction: A batch of B samples.
+            ids: One row for every sample (not for every item).
+
+        Returns:
+            Tensor: shape ``[B]``; Eq. 1 before the sigmoid.
+        """
+        if ids is None:
+            return self.base(interaction)
+        with ExitStack() as stack:
+            stack.enter_context(_column_replaced(self.base, self._item, ids.embedding))
+            if self.has_first_order:
+                stack.enter_context(
+                    _column_replaced(self._first_order, self._item, ids.first_order)
+                )
+            return self.base(interaction)
+
+    @torch.no_grad()
+    def item_features(self) -> Tensor:
+        """X_v: the feature embeddings of every item, without the item ID.
+
+        Multi-valued fields are mean-pooled, as RecBole pools them.
+
+        Returns:
+            Tensor: shape ``[n_items, n_features, k]``; ``n_features`` may be 0.
+        """
+        chunks = torch.arange(self.n_items, device=self._row[self._item].device).split(_CHUNK)
+        return torch.cat([self._features_of(items) for items in chunks])
+
+    def _features_of(self, items: Tensor) -> Tensor:
+        # the user's fields are filled with those of any row: their columns are not kept
+        interaction = self._row.repeat_interleave(len(items))
+        if self._item_feat is not None:
+            interaction.update(Interaction(select(self._item_feat, items)))
+        sparse, dense = self.base.embed_input_fields(interaction)
+        base = self.base
+        parts = (
+            (sparse, [*base.token_seq_field_names, *base.token_field_names]),
+            (dense, [*base.float_seq_field_names, *base.float_field_names]),
+        )
+        chosen = [
+            embedding[:, [i for i, name in enumerate(names) if name in self._item_fields]]
+            for embedding, names in parts
+            if embedding is not None
+        ]
+        return torch.cat(chosen, dim=1)
+
+
+def _table_rows(owner: nn.Module, field: str, count: int) -> Tensor:
+    """One field's part of the table that all token fields share, as a view."""
+    start = int(owner.token_field_offsets[owner.token_field_names.index(field)])
+    return owner.token_embedding_table.embedding.weight[start : start + count]
+
+
+@contextmanager
+def _hook(module: nn.Module, hook) -> Iterator[None]:
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _column_replaced(owner: nn.Module, field: str, values: Tensor) -> Iterator[None]:
+    """While open, the owner's table returns ``values`` for one field: ``[B, n_fields, size]``."""
+    column = owner.token_field_names.index(field)
+
+    def replace(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+        after = output[:, column + 1 :]
+        return torch.cat([output[:, :column], values.unsqueeze(1), after], dim=1)
+
+    with _hook(owner.token_embedding_table, replace):
+        yield

@@ -1,0 +1,92 @@
+"""MWUF: Learning to Warm Up Cold Item Embeddings (Zhu et al., SIGIR 2021)."""
+
+from __future__ import annotations
+
+import torch
+from recbole.data.interaction import Interaction
+from recbole.model.layers import MLPLayers
+from torch import Tensor
+
+from recbole_mwuf.data import ColdStartDataset, InteractionHistory
+from recbole_mwuf.errors import UserError
+from recbole_mwuf.model.item_embedding import ItemIDs
+from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
+
+
+class MWUF(WarmUpModel):
+    """Meta Warm Up Framework: scale and shift cold ID embeddings into warm ones (Algorithm 1).
+
+    Every cold ID embedding starts as the mean of the old items' (section 3.2). Two meta networks
+    transform it: the scaling network reads the item's features (Eq. 3), the shifting network the
+    mean of the users who interacted with the item so far (Eq. 4).
+
+    Args:
+        config: Uses ``mwuf_variant``, ``meta_hidden_size``, ``interacted_users``.
+        dataset: The split data set.
+        base: A trained base.
+
+    Raises:
+        UserError: if the scaling network would have no item features to read.
+    """
+
+    learns_in_meta_training = learns_in_warm_up = ("new_ids", "meta_scaling", "meta_shifting")
+
+    def __init__(self, config, dataset: ColdStartDataset, base=None):
+        super().__init__(config, dataset, base)
+        variant = config.choice("mwuf_variant", ("full", "init", "shift", "scale"))
+        self.positive_only = config.choice("interacted_users", ("all", "positive")) == "positive"
+        size, n_items = self.item_embedding.size, self.item_embedding.n_items
+        hidden = list(config["meta_hidden_size"])
+        self.meta_scaling = self.meta_shifting = None
+        if variant in ("full", "scale"):
+            # X_v is fixed while the base is: once per item, not once per sample
+            self.register_buffer("item_features", self.item_embedding.item_features().flatten(1))
+            n_inputs = self.item_features.shape[1]
+            if n_inputs == 0:
+                raise UserError(
+                    f"dataset={config['dataset']} has no item features, but MWUF's scaling network "
+                    "reads them: load some with load_col, or set mwuf_variant=shift"
+                )
+            self.meta_scaling = MLPLayers([n_inputs, *hidden, size], last_activation=False)
+        if variant in ("full", "shift"):
+            self.meta_shifting = MLPLayers([size, *hidden, size], last_activation=False)
+        self.register_buffer("mean_users", torch.zeros(n_items, size))
+        self.to(config["device"])
+
+    @property
+    def has_meta_training(self) -> bool:
+        return not (self.meta_scaling is None and self.meta_shifting is None)
+
+    def start_meta_training(self, history: InteractionHistory) -> None:
+        self.observe(history, "cold")
+
+    def observe(self, history: InteractionHistory, phase: str) -> None:
+        self.mean_users = self.mean_interacted_users(history, phase, self.positive_only)
+
+    def warm_up(self, cold: ItemIDs, items: Tensor) -> ItemIDs:
+        """Eq. 5: v ⊙ τ_scale + τ_shift; first-order weights stay as they are.
+
+        Args:
+            cold: Cold ID parameters, embedding of shape ``[B, k]``.
+            items: Their items, ``[B]``.
+        """
+        warm = cold.embedding
+        if self.meta_scaling is not None:
+            warm = warm * self.meta_scaling(self.item_features[items])  # Eq. 3
+        if self.meta_shifting is not None:
+            warm = warm + self.meta_shifting(self.mean_users[items])  # Eq. 4
+        return cold._replace(embedding=warm)
+
+    def warm_ids(self, items: Tensor) -> ItemIDs:
+        return self.warm_up(self.new_ids(items), items)
+
+    def calculate_loss(self, interaction: Interaction) -> tuple[Tensor, Tensor]:
+        """Algorithm 1, lines 4 to 9: L_cold moves φ_new, L_warm the two networks (Eq. 6).
+
+        The warm embedding is made from the cold one without its gradient, so one backward pass
+        through the sum is the two separate updates.
+        """
+        items = interaction[self.ITEM_ID]
+        cold = self.new_ids(items)
+        warm = self.warm_up(cold.detach(), items)
+        return self.log_loss(interaction, cold), self.log_loss(interaction, warm)

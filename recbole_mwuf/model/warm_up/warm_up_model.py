@@ -1,0 +1,154 @@
+"""What every method shares: a fixed base and an ID table for new items beside the base's own."""
+
+from __future__ import annotations
+
+import torch
+from recbole.data.interaction import Interaction
+from recbole.model.abstract_recommender import AbstractRecommender
+from recbole.utils import InputType, ModelType
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, embedding_bag
+
+from recbole_mwuf.data import ColdStartDataset, InteractionHistory
+from recbole_mwuf.model.item_embedding import ItemEmbedding, ItemIDs
+from recbole_mwuf.registry import get_base
+
+
+class ItemIDTable(nn.Module):
+    """φ_new: ID parameters of every item beside the base's own, with row-wise gradients.
+
+    Args:
+        n_items: Number of item IDs.
+        size: Dimension k of an embedding.
+        has_first_order: Whether items also have a first-order weight.
+    """
+
+    def __init__(self, n_items: int, size: int, has_first_order: bool):
+        super().__init__()
+        self.embedding = nn.Embedding(n_items, size, sparse=True)
+        self.first_order = nn.Embedding(n_items, 1, sparse=True) if has_first_order else None
+
+    def forward(self, items: Tensor) -> ItemIDs:
+        if self.first_order is None:
+            return ItemIDs(self.embedding(items))
+        return ItemIDs(self.embedding(items), self.first_order(items))
+
+    @torch.no_grad()
+    def assign(self, items: Tensor, ids: ItemIDs) -> None:
+        """Set the rows of some items; one row in ``ids`` is given to all of them."""
+        self.embedding.weight[items] = ids.embedding
+        if self.first_order is not None and ids.first_order is not None:
+            self.first_order.weight[items] = ids.first_order
+
+
+class WarmUpModel(AbstractRecommender):
+    """A base model whose new items have ID parameters of their own.
+
+    The base is never touched: it stays in evaluation mode and takes no gradient. Old items are
+    scored with the base's own ID parameters, so their scores are those of the base, bit for bit.
+    A method overrides what is its own: how new items start, what scores them, what is learned.
+
+    Args:
+        config: The run's settings; ``config["base"]`` names the base.
+        dataset: The split data set.
+        base: A trained base; None builds an untrained one, to be loaded from a checkpoint.
+    """
+
+    type = ModelType.CONTEXT
+    input_type = InputType.POINTWISE
+
+    # the modules that each step may move; everything else stays as it is, bit for bit
+    learns_in_meta_training: tuple[str, ...] = ()
+    learns_in_warm_up: tuple[str, ...] = ("new_ids",)
+
+    def __init__(self, config, dataset: ColdStartDataset, base: nn.Module | None = None):
+        super().__init__()
+        self.ITEM_ID = dataset.iid_field
+        self.LABEL = dataset.label_field
+        self.base = get_base(config["base"])(config, dataset) if base is None else base
+        self.base.requires_grad_(False)
+        # holds the base without being a module: parameters are listed once
+        self.item_embedding = ItemEmbedding(self.base, dataset)
+        size, n_items = self.item_embedding.size, self.item_embedding.n_items
+        self.new_ids = ItemIDTable(n_items, size, self.item_embedding.has_first_order)
+        self.register_buffer("is_old", torch.from_numpy(dataset.split.is_old))
+        self.to(config["device"])
+        self.initialise_ids()
+
+    def train(self, mode: bool = True) -> WarmUpModel:
+        """Switch the method's own modules; a fixed base stays in evaluation mode (BatchNorm)."""
+        super().train(mode)
+        self.base.eval()
+        return self
+
+    @property
+    def has_meta_training(self) -> bool:
+        """Whether step 2, training extra modules on the old items, has anything to learn."""
+        return bool(self.learns_in_meta_training)
+
+    def initialise_ids(self) -> None:
+        """Step 2: the ID parameters that every item has before its first interaction."""
+        mean = self.mean_of_old_items()
+        self.new_ids.assign(torch.arange(self.item_embedding.n_items, device=self.is_old.device), mean)
+
+    def mean_of_old_items(self) -> ItemIDs:
+        """The common initial ID (section 3.2): the mean over *trained* rows, those of old items."""
+        rows = self.item_embedding.rows(self.is_old.nonzero().squeeze(1))
+        return ItemIDs(*(None if part is None else part.mean(0, keepdim=True) for part in rows))
+
+    def start_meta_training(self, history: InteractionHistory) -> None:
+        """Called once before step 2."""
+
+    def finish_meta_training(self) -> None:
+        """Called once after step 2."""
+
+    def observe(self, history: InteractionHistory, phase: str) -> None:
+        """Take note of the users up to a phase: first ``cold``, later before training on one."""
+
+    def mean_interacted_users(
+        self, history: InteractionHistory, phase: str, positive_only: bool = False
+    ) -> Tensor:
+        """G(U(v)) in Eq. 4: the mean embedding of each item's users so far, ``[n_items, k]``.
+
+        An item without users gets the zero vector.
+        """
+        users, offsets = (
+            torch.from_numpy(part).to(self.is_old.device)
+            for part in history.bags(phase, positive_only)
+        )
+        return embedding_bag(users, self.item_embedding.users(), offsets, mode="mean").detach()
+
+    def warm_ids(self, items: Tensor) -> ItemIDs:
+        """The ID parameters that new items are scored with, for a batch of items ``[B]``."""
+        return self.new_ids(items)
+
+    def log_loss(self, interaction: Interaction, ids: ItemIDs) -> Tensor:
+        """Eq. 2 for a batch in which every item has the given ID parameters."""
+        logits = self.item_embedding.logits(interaction, ids)
+        return binary_cross_entropy_with_logits(logits, interaction[self.LABEL])
+
+    def calculate_loss(self, interaction: Interaction) -> Tensor | tuple[Tensor, ...]:
+        """The loss of steps 4 to 6: that of the cold ID embeddings."""
+        return self.log_loss(interaction, self.new_ids(interaction[self.ITEM_ID]))
+
+    def meta_loss(self, interaction: Interaction) -> Tensor | tuple[Tensor, ...]:
+        """The loss of step 2."""
+        return self.calculate_loss(interaction)
+
+    def forward(self, interaction: Interaction) -> Tensor:
+        """Logits of a batch that may mix old and new items, shape ``[B]``."""
+        items = interaction[self.ITEM_ID]
+        own, warm = self.item_embedding.rows(items), self.warm_ids(items)
+        ids = ItemIDs.where(self.is_old[items], own, warm)
+        return self.item_embedding.logits(interaction, ids)
+
+    def predict(self, interaction: Interaction) -> Tensor:
+        return torch.sigmoid(self.forward(interaction))
+
+
+class NoWarmUp(WarmUpModel):
+    """The plain base: new items start from the base's own, untrained rows."""
+
+    def initialise_ids(self) -> None:
+        items = torch.arange(self.item_embedding.n_items, device=self.is_old.device)
+        self.new_ids.assign(items, self.item_embedding.rows(items))

@@ -1,0 +1,176 @@
+"""From settings to a phase table: the counterpart of RecBole's quick start."""
+
+from __future__ import annotations
+
+import json
+import sys
+from logging import getLogger
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import recbole
+import torch
+from recbole.utils import get_local_time, init_logger, set_color
+from torch import nn
+
+from recbole_mwuf import __version__
+from recbole_mwuf.config import Config
+from recbole_mwuf.data import ColdStartDataset, SetLoader
+from recbole_mwuf.evaluator.result import RunResult
+from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp, WarmUpModel
+from recbole_mwuf.registry import get_base, get_model, is_warm_up_method
+from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, checkpoint, get_trainer, seed_stage
+
+
+def run(
+    model: str | None = None,
+    base: str | None = None,
+    dataset: str | None = None,
+    config_file_list: list[str] | None = None,
+    config_dict: dict | None = None,
+    saved: bool = True,
+) -> RunResult:
+    """Run the paper's six steps and return the metrics of every phase.
+
+    Args:
+        model: A warm-up method, or a plain base model.
+        base: The base that a warm-up method works on.
+        dataset: Name of the data set.
+        config_file_list: YAML files of settings.
+        config_dict: Settings by name.
+        saved: Whether to write checkpoints and the result file.
+
+    Returns:
+        RunResult: metrics by phase and protocol, timing, settings.
+
+    Raises:
+        UserError: if a setting, a file or the data does not fit; the message says what would.
+
+    Examples:
+        >>> run("MWUF", base="WideDeep", dataset="ml-100k")  # doctest: +SKIP
+    """
+    config = Config(model, base, dataset, config_file_list, config_dict)
+    init_logger(config)
+    logger = getLogger()
+    logger.info(config)
+    timing: dict[str, float] = {}
+    seed_stage(config)
+    start = perf_counter()
+    data = ColdStartDataset(config)
+    timing["load_s"] = perf_counter() - start
+    logger.info(data)
+    logger.info(set_color("Cold-start split", "blue") + f": {data.split.counts()}")
+
+    method = get_model(config["model"]) if is_warm_up_method(config["model"]) else NoWarmUp
+    files = _OutputFiles(config) if saved else None
+    trained_base = _train_base(config, data, method, files, timing)
+    base_phases = None
+    try:
+        if method is not NoWarmUp and config["base_phases"]:
+            logger.info(set_color("The base without warm-up", "blue") + f": {config['base']}")
+            _, base_phases = _warm_up(config, data, NoWarmUp, trained_base, {})
+        trainer, phases = _warm_up(config, data, method, trained_base, timing)
+    except KeyboardInterrupt:
+        if files is not None and files.base.is_file():
+            logger.warning(f"Interrupted. Continue with --pretrained_base={files.base}")
+        raise
+    timing["peak_rss_mb"] = _peak_rss_mb()
+
+    result = RunResult(
+        model=config["model"],
+        base=config["base"],
+        dataset=config["dataset"],
+        seed=config["seed"],
+        split=data.split.counts(),
+        phases=phases,
+        base_phases=base_phases,
+        timing={name: round(value, 3) for name, value in timing.items()},
+        config=_plain_values(config.final_config_dict),
+        versions=_versions(),
+    )
+    if files is not None:
+        result.checkpoint = str(files.model)
+        trainer.save_model(files.model, data)
+        result.save(config["result_path"] or files.result)
+    return result
+
+
+class _OutputFiles:
+    """Where a run writes, named as RecBole names its checkpoints."""
+
+    def __init__(self, config: Config):
+        folder = Path(config["checkpoint_dir"])
+        names = dict.fromkeys([config["model"], config["base"], config["dataset"]])
+        stem, now = "-".join(names), get_local_time()
+        self.model = folder / f"{stem}-{now}.pth"
+        self.result = folder / f"{stem}-{now}.json"
+        self.base = folder / f"{config['base']}-{config['dataset']}-base-{now}.pth"
+
+
+def _train_base(
+    config: Config,
+    data: ColdStartDataset,
+    method: type[WarmUpModel],
+    files: _OutputFiles | None,
+    timing: dict,
+) -> nn.Module:
+    """Step 1: pre-train the base on the old items, or take the one that was given."""
+    seed_stage(config)
+    base = get_base(config["base"])(config, data).to(config["device"])
+    method(config, data, base)  # refuses a base or data that do not fit before hours of training
+    if config["pretrained_base"]:
+        checkpoint.load_base(config["pretrained_base"], base, data)
+        return base
+    base.requires_grad_(True)
+    seed_stage(config)
+    trainer = BaseTrainer(config, base)
+    loader = SetLoader(
+        data, "old", config["train_batch_size"], order="shuffled", seed=config["seed"]
+    )
+    trainer.fit(loader, show_progress=config["show_progress"])
+    timing["pretrain_s"] = trainer.seconds
+    timing["pretrain_samples_per_s"] = trainer.samples / trainer.seconds
+    if files is not None:
+        trainer.save_base(files.base, data)
+    return base
+
+
+def _warm_up(
+    config: Config, data: ColdStartDataset, method: type[WarmUpModel], base: nn.Module, timing: dict
+) -> tuple[WarmUpTrainer, dict]:
+    """Steps 2 to 6 for one method on a trained base."""
+    seed_stage(config)
+    trainer = get_trainer(method.__name__)(config, method(config, data, base).to(config["device"]))
+    trainer.meta_train(data)
+    phases = trainer.run_phases(data)
+    timing["meta_s"] = trainer.meta_seconds
+    timing["meta_samples_per_s"] = trainer.meta_samples / max(trainer.meta_seconds, 1e-9)
+    timing["phases_s"] = trainer.phases_seconds
+    return trainer, phases
+
+
+def _plain_values(settings: dict) -> dict:
+    """Settings as JSON values; a device or an enum by its name."""
+    return json.loads(json.dumps(settings, default=str, sort_keys=True))
+
+
+def _versions() -> dict:
+    return {
+        "recbole_mwuf": __version__,
+        "recbole": recbole.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def _peak_rss_mb() -> float:
+    """Peak resident memory of this process in MiB."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,87 @@
+"""Names on the command line -> classes: this package's own first, then RecBole's."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch
+from recbole.utils import ModelType, get_model as get_recbole_model
+
+from recbole_mwuf.errors import UserError
+
+BASES = {
+    "DIN": "recbole_mwuf.model.base.din",
+}
+WARM_UP_METHODS = {
+    "MWUF": "recbole_mwuf.model.warm_up.mwuf",
+}
+
+
+def get_model(name: str) -> type:
+    """The model class of a name.
+
+    Args:
+        name: A warm-up method, a base of this package, or a model of RecBole.
+
+    Raises:
+        UserError: if no model has that name; the message suggests the nearest names.
+    """
+    for own in (WARM_UP_METHODS, BASES):
+        if name in own:
+            return getattr(importlib.import_module(own[name]), name)
+    try:
+        with _anomaly_detection_untouched():
+            return get_recbole_model(name)
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"there is no model '{name}'. {_suggestion(name)}") from error
+
+
+def get_base(name: str) -> type:
+    """The class of a base model: context-aware, trained point-wise on labels.
+
+    Raises:
+        UserError: if the name is unknown or the model is of another kind.
+    """
+    if name in WARM_UP_METHODS:
+        raise UserError(f"base={name} is a warm-up method; a base is a model such as WideDeep")
+    model_class = get_model(name)
+    if model_class.type != ModelType.CONTEXT:
+        raise UserError(
+            f"{name} is a {model_class.type.name.lower()} recommender; warm-up needs a "
+            f"context-aware model that predicts a label, such as {', '.join(sorted(_bases()))}"
+        )
+    return model_class
+
+
+def is_warm_up_method(name: str) -> bool:
+    """Whether a name is a warm-up method, which needs a base."""
+    return name in WARM_UP_METHODS
+
+
+def _bases() -> set[str]:
+    package = importlib.import_module("recbole.model.context_aware_recommender")
+    # FFM and LR have no table of ID embeddings to warm up
+    recbole_names = {n for n in dir(package) if isinstance(getattr(package, n), type)}
+    return recbole_names - {"FFM", "LR"} | set(BASES)
+
+
+def _suggestion(name: str) -> str:
+    known = sorted(_bases() | set(WARM_UP_METHODS))
+    by_lower = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(name.lower(), list(by_lower), n=3, cutoff=0.5)
+    if near:
+        return f"Did you mean {' or '.join(by_lower[n] for n in near)}?"
+    return f"Known are {', '.join(known)}."
+
+
+@contextmanager
+def _anomaly_detection_untouched() -> Iterator[None]:
+    """RecBole's sine.py switches autograd's anomaly mode on when it is imported: 2.8x slower."""
+    before = torch.is_anomaly_enabled()
+    try:
+        yield
+    finally:
+        torch.autograd.set_detect_anomaly(before)

@@ -1,0 +1,78 @@
+"""RecBole's Trainer with a progress bar in samples and checkpoints without pickled code."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from recbole.trainer import Trainer
+from recbole.utils import set_color
+from torch import nn
+from tqdm import tqdm
+
+from recbole_mwuf.data import SetLoader
+from recbole_mwuf.trainer import checkpoint
+
+
+class BaseTrainer(Trainer):
+    """Trains a base on the old items (step 1); fit, logging and losses are RecBole's.
+
+    Attributes:
+        stage: Names the step in the progress bar and in tensorboard.
+        seconds: Time spent in training epochs.
+        samples: Samples seen in training epochs.
+    """
+
+    stage = "Pre-train"
+
+    def __init__(self, config, model: nn.Module):
+        super().__init__(config, model)
+        self.seconds = 0.0
+        self.samples = 0
+
+    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
+        start = perf_counter()
+        bar = _Progress(train_data, f"{self.stage} {epoch_idx}", show_progress)
+        with bar:
+            losses = super()._train_epoch(bar, epoch_idx, loss_func)
+        self.seconds += perf_counter() - start
+        self.samples += train_data.sample_size
+        # RecBole sums over batches: a mean compares between batch sizes
+        n = len(train_data)
+        return tuple(x / n for x in losses) if isinstance(losses, tuple) else losses / n
+
+    def _add_train_loss_to_tensorboard(self, epoch_idx, losses, tag="Loss/Train"):
+        super()._add_train_loss_to_tensorboard(epoch_idx, losses, f"{tag} {self.stage}")
+
+    def _save_checkpoint(self, epoch, verbose=True, **kwargs):
+        """Nothing after each epoch: a stage is saved once, by name, when it is complete."""
+
+    def save_base(self, path, dataset) -> None:
+        """Write the trained base, for ``pretrained_base``."""
+        checkpoint.save(path, "base", self.model, dataset, model=self.config["base"])
+        self.logger.info(set_color("Saving base", "blue") + f": {path}")
+
+
+class _Progress:
+    """Batches of a loader under a tqdm bar that counts samples."""
+
+    def __init__(self, loader: SetLoader, title: str, shown: bool):
+        self.loader = loader
+        self.bar = tqdm(
+            total=loader.sample_size,
+            desc=set_color(f"{title:<12}", "pink"),
+            unit="sample",
+            unit_scale=True,
+            ncols=100,
+            disable=not shown,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.bar.close()
+
+    def __iter__(self):
+        for batch in self.loader:
+            yield batch
+            self.bar.update(len(batch))

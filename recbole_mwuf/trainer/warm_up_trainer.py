@@ -1,0 +1,133 @@
+"""The paper's experiment (section 4.3), once for all methods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from recbole.utils import init_seed, set_color
+from torch import Tensor, nn
+
+from recbole_mwuf.data import PHASES, SETS, ColdStartDataset, SetLoader
+from recbole_mwuf.evaluator.metrics import evaluate
+from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
+from recbole_mwuf.trainer import checkpoint
+from recbole_mwuf.trainer.base_trainer import BaseTrainer
+from recbole_mwuf.trainer.optimizer import OptimizerGroup, row_wise
+
+
+class WarmUpTrainer(BaseTrainer):
+    """Steps 2 to 6 for a warm-up model whose base is trained.
+
+    A method says in ``learns_in_meta_training`` and ``learns_in_warm_up`` which of its modules
+    each step moves, and fills in the hooks of :class:`WarmUpModel`.
+    """
+
+    model: WarmUpModel
+
+    def __init__(self, config, model: WarmUpModel):
+        super().__init__(config, model)
+        self.epochs = config["meta_epochs"] or 0
+        self.meta_seconds = self.phases_seconds = 0.0
+        self.meta_samples = 0
+
+    def _build_optimizer(self, **kwargs):
+        """RecBole's optimiser for dense parameters, a row-wise one for ID tables.
+
+        Dense Adam would also move the rows that are absent from a batch, by their moments.
+        """
+        params = [p for p in self.model.parameters() if p.requires_grad]
+        rows = [p for p in row_wise(self.model) if p.requires_grad]
+        dense = [p for p in params if not any(p is row for row in rows)]
+        optimizers = []
+        if rows:
+            optimizers.append(torch.optim.SparseAdam(rows, lr=self.learning_rate))
+        if dense:
+            optimizers.append(super()._build_optimizer(params=dense))
+        return OptimizerGroup(optimizers)
+
+    def _start(self, stage: str, learns: tuple[str, ...]) -> None:
+        """Let these modules learn, and nothing else, with a fresh optimiser."""
+        self.stage = stage
+        for name, module in self.model.named_children():
+            module.requires_grad_(name in learns)
+        self.optimizer = self._build_optimizer()
+
+    def meta_train(self, dataset: ColdStartDataset) -> None:
+        """Step 2: train the method's modules on the old items, seen as if they were new."""
+        if not self.model.has_meta_training:
+            return
+        self.model.start_meta_training(dataset.history)
+        self._start("Meta-train", self.model.learns_in_meta_training)
+        self.fit(self.meta_loader(dataset), show_progress=self.config["show_progress"])
+        self.model.finish_meta_training()
+        self.meta_seconds, self.meta_samples = self.seconds, self.samples
+
+    def meta_loader(self, dataset: ColdStartDataset):
+        """The samples of step 2: those of the old items."""
+        order = self.config.choice("meta_sample_order", ("shuffled", "time"))
+        return self._train_loader(dataset, "old", order)
+
+    def _train_loader(self, dataset: ColdStartDataset, name: str, order: str) -> SetLoader:
+        size, seed = self.config["train_batch_size"], self.config["seed"]
+        return SetLoader(dataset, name, size, order=order, seed=seed)
+
+    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
+        if loss_func is None and self.stage == "Meta-train":
+            loss_func = self.model.meta_loss
+        return super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)
+
+    def run_phases(self, dataset: ColdStartDataset) -> dict:
+        """Steps 3 to 6: score each phase's next set and the test set, then consume the next set.
+
+        Returns:
+            dict: ``phase -> protocol -> metric``, as in the result file.
+        """
+        start = perf_counter()
+        results = {}
+        for phase, next_set in zip(PHASES, SETS[1:]):
+            if phase == "cold":
+                self.model.observe(dataset.history, phase)
+            else:
+                self.consume(dataset, phase)
+            fixed = self.evaluate_set(dataset, "test", phase)
+            next_phase = fixed if next_set == "test" else self.evaluate_set(dataset, next_set, phase)
+            results[phase] = {"next_phase": next_phase, "fixed_test": fixed}
+            self.logger.info(set_color(phase, "blue") + f": {results[phase]}")
+        self.phases_seconds = perf_counter() - start
+        return results
+
+    def consume(self, dataset: ColdStartDataset, phase: str) -> None:
+        """Learn from one warm-up set, which has been scored before; U(v) grows by it."""
+        self.model.observe(dataset.history, phase)
+        self._start(phase, self.model.learns_in_warm_up)
+        loader = self._train_loader(dataset, phase, "shuffled")
+        for epoch in range(self.config["warm_up_epochs"]):
+            self._train_epoch(loader, epoch, show_progress=self.config["show_progress"])
+
+    def evaluate_set(self, dataset: ColdStartDataset, name: str, phase: str) -> dict:
+        """Metrics of one set, scored with what was known after a phase."""
+        loader = SetLoader(dataset, name, self.config["eval_batch_size"], phase)
+        scores = score(self.model, loader)
+        inter = dataset.inter_feat
+        labels, users = (inter[f].cpu()[loader.rows] for f in (dataset.label_field, dataset.uid_field))
+        return evaluate(self.config, scores, labels, users)
+
+    def save_model(self, path: str | Path, dataset: ColdStartDataset) -> None:
+        """Write the model with its base."""
+        names = {"model": self.config["model"], "base": self.config["base"]}
+        checkpoint.save(path, "warm_up", self.model, dataset, **names)
+        self.logger.info(set_color("Saving model", "blue") + f": {path}")
+
+
+@torch.no_grad()
+def score(model: nn.Module, loader: SetLoader) -> Tensor:
+    """Predictions for a loader's rows in their order, on the CPU, shape ``[n_rows]``."""
+    model.eval()
+    return torch.cat([model.predict(batch) for batch in loader]).cpu()
+
+
+def seed_stage(config) -> None:
+    """Start a stage from the run's seed, whatever ran before it."""
+    init_seed(config["seed"], config["reproducibility"])
