@@ -12,15 +12,26 @@ def row_wise(model: nn.Module) -> list[nn.Parameter]:
 
 
 class OptimizerGroup:
-    """Several optimisers that step as one, as RecBole's training loop expects."""
+    """A row-wise and a dense optimiser that step as one, as RecBole's training loop expects.
 
-    def __init__(self, optimizers: list[torch.optim.Optimizer]):
-        self.optimizers = optimizers
+    Args:
+        row_wise: For ID tables; moves only the rows in a batch.
+        dense: For everything else.
+    """
+
+    def __init__(self, row_wise: torch.optim.Optimizer | None, dense: torch.optim.Optimizer | None):
+        self.row_wise = row_wise
+        self._all = [optimizer for optimizer in (row_wise, dense) if optimizer is not None]
 
     def zero_grad(self) -> None:
-        for optimizer in self.optimizers:
+        for optimizer in self._all:
             optimizer.zero_grad()
 
     def step(self) -> None:
-        for optimizer in self.optimizers:
+        for optimizer in self._all:
             optimizer.step()
+
+    def set_row_wise_learning_rate(self, learning_rate: float) -> None:
+        """Change the learning rate of the ID tables from the next step on."""
+        for group in self.row_wise.param_groups if self.row_wise is not None else []:
+            group["lr"] = learning_rate

@@ -31,6 +31,9 @@ class WarmUpTrainer(BaseTrainer):
         self.epochs = config["meta_epochs"] or 0
         self.meta_seconds = self.phases_seconds = 0.0
         self.meta_samples = 0
+        self._learns: tuple[str, ...] | None = None
+        optimizer = config.choice("warm_up_optimizer", ("continued", "fresh"))
+        self._fresh_optimizer = optimizer == "fresh"
 
     def _build_optimizer(self, **kwargs):
         """RecBole's optimiser for dense parameters, a row-wise one for ID tables.
@@ -40,19 +43,25 @@ class WarmUpTrainer(BaseTrainer):
         params = [p for p in self.model.parameters() if p.requires_grad]
         rows = [p for p in row_wise(self.model) if p.requires_grad]
         dense = [p for p in params if not any(p is row for row in rows)]
-        optimizers = []
-        if rows:
-            optimizers.append(torch.optim.SparseAdam(rows, lr=self.learning_rate))
-        if dense:
-            optimizers.append(super()._build_optimizer(params=dense))
-        return OptimizerGroup(optimizers)
+        return OptimizerGroup(
+            torch.optim.SparseAdam(rows, lr=self.learning_rate) if rows else None,
+            super()._build_optimizer(params=dense) if dense else None,
+        )
 
     def _start(self, stage: str, learns: tuple[str, ...]) -> None:
-        """Let these modules learn, and nothing else, with a fresh optimiser."""
+        """Let these modules learn, and nothing else.
+
+        The optimiser of an earlier step goes on if it moved the same modules: Algorithm 1 is one
+        loop, first over the old items, then over the new ones as they come.
+        """
         self.stage = stage
         for name, module in self.model.named_children():
             module.requires_grad_(name in learns)
-        self.optimizer = self._build_optimizer()
+        if learns != self._learns or self._fresh_optimizer:
+            self.optimizer = self._build_optimizer()
+        self._learns = learns
+        if stage != "Meta-train" and self.config["warm_up_learning_rate"] is not None:
+            self.optimizer.set_row_wise_learning_rate(self.config["warm_up_learning_rate"])
 
     def meta_train(self, dataset: ColdStartDataset) -> None:
         """Step 2: train the method's modules on the old items, seen as if they were new."""
