@@ -20,6 +20,14 @@ _RECBOLE_EXTRA = {
     *("tail_ratio", "device", "enable_amp", "enable_scaler"),
 }
 
+# settings that take one of a few words
+CHOICES = {
+    "warm_up_optimizer": ("continued", "fresh"),
+    "mwuf_variant": ("full", "init", "shift", "scale"),
+    "meta_sample_order": ("shuffled", "time"),
+    "interacted_users": ("all", "positive"),
+}
+
 
 def properties_dir() -> Path:
     """The folder of default settings: beside the package in a checkout, inside it in a wheel."""
@@ -58,6 +66,7 @@ class Config(RecBoleConfig):
         if base is not None:
             settings["base"] = base
         super().__init__(model, dataset, config_file_list, settings)
+        self._check_choices()
 
     def _load_config_files(self, file_list):
         for file in file_list or []:
@@ -126,15 +135,10 @@ class Config(RecBoleConfig):
         super()._set_default_parameters()
         self.final_config_dict["metrics"] = metrics
 
-    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
-        """A setting that must be one of a few words.
-
-        Raises:
-            UserError: if it is not.
-        """
-        if self[name] not in allowed:
-            raise UserError(f"{name} is '{self[name]}', but must be one of {', '.join(allowed)}")
-        return self[name]
+    def _check_choices(self) -> None:
+        for name, allowed in CHOICES.items():
+            if name in self and self[name] not in allowed:
+                raise UserError(f"{name} is '{self[name]}', but must be {' or '.join(allowed)}")
 
 
 def _literal(text: str) -> object:

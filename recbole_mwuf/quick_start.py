@@ -47,8 +47,7 @@ def run(
     Raises:
         UserError: if a setting, a file or the data does not fit; the message says what would.
 
-    Examples:
-        >>> run("MWUF", base="WideDeep", dataset="ml-100k")  # doctest: +SKIP
+    ``run("MWUF", base="WideDeep", dataset="ml-100k").table()`` is what the command line prints.
     """
     config = Config(model, base, dataset, config_file_list, config_dict)
     init_logger(config)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 import torch
-from recbole.utils import ModelType, get_model as get_recbole_model
+from recbole.model.abstract_recommender import AbstractRecommender, ContextRecommender
+from recbole.utils import ModelType
+from recbole.utils import get_model as get_recbole_model
 
 from recbole_mwuf.errors import UserError
 
@@ -18,9 +20,12 @@ BASES = {
 WARM_UP_METHODS = {
     "MWUF": "recbole_mwuf.model.warm_up.mwuf",
 }
+# they bypass the table of ID embeddings that all other context-aware models of RecBole read; a
+# model unknown here is found out when it scores its first row (model/item_embedding.py)
+WITHOUT_ID_EMBEDDINGS = ("FFM", "LR")
 
 
-def get_model(name: str) -> type:
+def get_model(name: str) -> type[AbstractRecommender]:
     """The model class of a name.
 
     Args:
@@ -35,11 +40,11 @@ def get_model(name: str) -> type:
     try:
         with _anomaly_detection_untouched():
             return get_recbole_model(name)
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, ImportError) as error:
         raise UserError(f"there is no model '{name}'. {_suggestion(name)}") from error
 
 
-def get_base(name: str) -> type:
+def get_base(name: str) -> type[ContextRecommender]:
     """The class of a base model: context-aware, trained point-wise on labels.
 
     Raises:
@@ -53,6 +58,12 @@ def get_base(name: str) -> type:
             f"{name} is a {model_class.type.name.lower()} recommender; warm-up needs a "
             f"context-aware model that predicts a label, such as {', '.join(sorted(_bases()))}"
         )
+    if name in WITHOUT_ID_EMBEDDINGS:
+        raise UserError(
+            f"base={name} cannot be warmed up: it does not read its item IDs from RecBole's shared "
+            f"embedding table, so no other vector can take their place. Use one of "
+            f"{', '.join(sorted(_bases()))}."
+        )
     return model_class
 
 
@@ -63,9 +74,8 @@ def is_warm_up_method(name: str) -> bool:
 
 def _bases() -> set[str]:
     package = importlib.import_module("recbole.model.context_aware_recommender")
-    # FFM and LR have no table of ID embeddings to warm up
     recbole_names = {n for n in dir(package) if isinstance(getattr(package, n), type)}
-    return recbole_names - {"FFM", "LR"} | set(BASES)
+    return recbole_names.difference(WITHOUT_ID_EMBEDDINGS) | set(BASES)
 
 
 def _suggestion(name: str) -> str:

@@ -108,7 +108,8 @@ class ColdStartDataset(Dataset):
         if len(values) < 2:
             raise UserError(
                 f"all {len(labels)} interactions of old items have {self.label_field}="
-                f"{values[0]:g}: there is nothing to learn; check threshold={self.config['threshold']}"
+                f"{values[0]:g}: there is nothing to learn; check "
+                f"threshold={self.config['threshold']}"
             )
 
     def _to_device(self, device: torch.device) -> None:

@@ -8,11 +8,13 @@ differentiable with respect to the vectors, row by row also when an item repeats
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Iterator, NamedTuple
+from typing import NamedTuple
 
 import torch
 from recbole.data.interaction import Interaction
+from recbole.model.abstract_recommender import ContextRecommender
 from recbole.utils import FeatureSource
 from torch import Tensor, nn
 
@@ -36,15 +38,17 @@ class ItemIDs(NamedTuple):
 
     def detach(self) -> ItemIDs:
         """The same values, cut off from the gradient."""
-        return ItemIDs(*(None if part is None else part.detach() for part in self))
+        first_order = None if self.first_order is None else self.first_order.detach()
+        return ItemIDs(self.embedding.detach(), first_order)
 
     @staticmethod
     def where(condition: Tensor, first: ItemIDs, second: ItemIDs) -> ItemIDs:
         """Per item, shape ``[B]``: the first's parameters where the condition holds."""
         chosen = condition.unsqueeze(1)
-        return ItemIDs(
-            *(None if a is None else torch.where(chosen, a, b) for a, b in zip(first, second))
-        )
+        embedding = torch.where(chosen, first.embedding, second.embedding)
+        if first.first_order is None or second.first_order is None:
+            return ItemIDs(embedding)
+        return ItemIDs(embedding, torch.where(chosen, first.first_order, second.first_order))
 
 
 class ItemEmbedding:
@@ -63,7 +67,7 @@ class ItemEmbedding:
         UserError: if the base does not read its item IDs from RecBole's shared table.
     """
 
-    def __init__(self, base: nn.Module, dataset: ColdStartDataset):
+    def __init__(self, base: ContextRecommender, dataset: ColdStartDataset):
         self.base = base
         self.n_items = dataset.item_num
         self._item, self._user = dataset.iid_field, dataset.uid_field
@@ -118,7 +122,8 @@ class ItemEmbedding:
     def assign(self, items: Tensor, ids: ItemIDs) -> None:
         """Overwrite the base's own ID parameters of some items, shape ``[B]``."""
         for table, values in zip(self._tables(), ids):
-            table[items] = values
+            if values is not None:
+                table[items] = values
 
     def users(self) -> Tensor:
         """The user ID embeddings, shape ``[n_users, k]``."""
@@ -138,7 +143,7 @@ class ItemEmbedding:
             return self.base(interaction)
         with ExitStack() as stack:
             stack.enter_context(_column_replaced(self.base, self._item, ids.embedding))
-            if self.has_first_order:
+            if ids.first_order is not None:
                 stack.enter_context(
                     _column_replaced(self._first_order, self._item, ids.first_order)
                 )
@@ -175,7 +180,7 @@ class ItemEmbedding:
         return torch.cat(chosen, dim=1)
 
 
-def _table_rows(owner: nn.Module, field: str, count: int) -> Tensor:
+def _table_rows(owner: ContextRecommender, field: str, count: int) -> Tensor:
     """One field's part of the table that all token fields share, as a view."""
     start = int(owner.token_field_offsets[owner.token_field_names.index(field)])
     return owner.token_embedding_table.embedding.weight[start : start + count]
@@ -191,7 +196,7 @@ def _hook(module: nn.Module, hook) -> Iterator[None]:
 
 
 @contextmanager
-def _column_replaced(owner: nn.Module, field: str, values: Tensor) -> Iterator[None]:
+def _column_replaced(owner: ContextRecommender, field: str, values: Tensor) -> Iterator[None]:
     """While open, the owner's table returns ``values`` for one field: ``[B, n_fields, size]``."""
     column = owner.token_field_names.index(field)
 

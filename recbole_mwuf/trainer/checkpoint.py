@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import torch
-import yaml
 from recbole.config import Config as RecBoleConfig
-from recbole.utils import EvaluatorType, InputType, ModelType
 from torch import nn
 
 from recbole_mwuf.data import ColdStartDataset
@@ -19,8 +19,43 @@ from recbole_mwuf.model.item_embedding import ItemEmbedding
 
 SCHEMA = 1
 
-# what a checkpoint of RecBole's own Trainer holds besides tensors: its Config, which is plain data
-_RECBOLE_TYPES = [RecBoleConfig, ModelType, InputType, EvaluatorType, yaml.FullLoader]
+_TENSOR_GLOBALS = {
+    ("collections", "OrderedDict"),
+    ("collections", "defaultdict"),
+    ("builtins", "dict"),
+    ("torch", "device"),
+    ("torch._utils", "_rebuild_tensor_v2"),
+    ("torch._utils", "_rebuild_parameter"),
+    ("yaml.loader", "FullLoader"),
+}
+
+
+class _RecBoleUnpickler(pickle.Unpickler):
+    """Reads what RecBole's Trainer writes, its Config included, and refuses everything else.
+
+    ``weights_only`` cannot: RecBole pickles with protocol 4, which that mode does not know.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        is_storage = module == "torch" and name.endswith("Storage")
+        if is_storage or (module, name) in _TENSOR_GLOBALS:
+            return super().find_class(module, name)
+        if module.split(".")[0] in ("recbole", "recbole_mwuf"):
+            found = super().find_class(module, name)
+            if isinstance(found, type) and issubclass(found, (RecBoleConfig, Enum, nn.Module)):
+                return found
+        raise pickle.UnpicklingError(f"it refers to {module}.{name}, which no checkpoint needs")
+
+
+class _RecBolePickle:
+    """Stands in for the pickle module in ``torch.load``."""
+
+    Unpickler = _RecBoleUnpickler
+    UnpicklingError = pickle.UnpicklingError
+
+    @staticmethod
+    def load(file: Any, **kwargs: Any) -> Any:
+        return _RecBoleUnpickler(file, **kwargs).load()
 
 
 def vocabulary(dataset: ColdStartDataset) -> str:
@@ -31,9 +66,7 @@ def vocabulary(dataset: ColdStartDataset) -> str:
     return digest.hexdigest()
 
 
-def save(
-    path: str | Path, kind: str, module: nn.Module, dataset: ColdStartDataset, **more
-) -> None:
+def save(path: str | Path, kind: str, module: nn.Module, dataset: ColdStartDataset, **more) -> None:
     """Write a checkpoint that ``torch.load(weights_only=True)`` reads.
 
     Args:
@@ -61,12 +94,16 @@ def read(path: str | Path) -> dict:
         UserError: if the file is missing, broken, or holds something else.
     """
     try:
-        with torch.serialization.safe_globals(_RECBOLE_TYPES):
+        try:
             content = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            content = torch.load(
+                path, map_location="cpu", weights_only=False, pickle_module=_RecBolePickle
+            )
     except FileNotFoundError as error:
         raise UserError(f"there is no checkpoint '{path}'") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # a broken file can fail anywhere in torch or pickle
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"'{path}' is not a readable checkpoint: {reason}") from error
     if not isinstance(content, dict) or "state_dict" not in content:
         raise UserError(f"'{path}' is not a checkpoint of a model: it has no state_dict")

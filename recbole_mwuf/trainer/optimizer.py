@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 
-def row_wise(model: nn.Module) -> list[nn.Parameter]:
+def row_wise(model: nn.Module) -> list[torch.Tensor]:
     """Tables whose gradient has only the rows of a batch."""
     return [m.weight for m in model.modules() if isinstance(m, nn.Embedding) and m.sparse]
 

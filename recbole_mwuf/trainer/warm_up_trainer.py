@@ -6,8 +6,9 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
+from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import init_seed, set_color
-from torch import Tensor, nn
+from torch import Tensor
 
 from recbole_mwuf.data import PHASES, SETS, ColdStartDataset, SetLoader
 from recbole_mwuf.evaluator.metrics import evaluate
@@ -32,8 +33,7 @@ class WarmUpTrainer(BaseTrainer):
         self.meta_seconds = self.phases_seconds = 0.0
         self.meta_samples = 0
         self._learns: tuple[str, ...] | None = None
-        optimizer = config.choice("warm_up_optimizer", ("continued", "fresh"))
-        self._fresh_optimizer = optimizer == "fresh"
+        self._fresh_optimizer = config["warm_up_optimizer"] == "fresh"
 
     def _build_optimizer(self, **kwargs):
         """RecBole's optimiser for dense parameters, a row-wise one for ID tables.
@@ -75,8 +75,7 @@ class WarmUpTrainer(BaseTrainer):
 
     def meta_loader(self, dataset: ColdStartDataset):
         """The samples of step 2: those of the old items."""
-        order = self.config.choice("meta_sample_order", ("shuffled", "time"))
-        return self._train_loader(dataset, "old", order)
+        return self._train_loader(dataset, "old", self.config["meta_sample_order"])
 
     def _train_loader(self, dataset: ColdStartDataset, name: str, order: str) -> SetLoader:
         size, seed = self.config["train_batch_size"], self.config["seed"]
@@ -101,7 +100,8 @@ class WarmUpTrainer(BaseTrainer):
             else:
                 self.consume(dataset, phase)
             fixed = self.evaluate_set(dataset, "test", phase)
-            next_phase = fixed if next_set == "test" else self.evaluate_set(dataset, next_set, phase)
+            is_fixed = next_set == "test"
+            next_phase = fixed if is_fixed else self.evaluate_set(dataset, next_set, phase)
             results[phase] = {"next_phase": next_phase, "fixed_test": fixed}
             self.logger.info(set_color(phase, "blue") + f": {results[phase]}")
         self.phases_seconds = perf_counter() - start
@@ -119,8 +119,8 @@ class WarmUpTrainer(BaseTrainer):
         """Metrics of one set, scored with what was known after a phase."""
         loader = SetLoader(dataset, name, self.config["eval_batch_size"], phase)
         scores = score(self.model, loader)
-        inter = dataset.inter_feat
-        labels, users = (inter[f].cpu()[loader.rows] for f in (dataset.label_field, dataset.uid_field))
+        labels = dataset.inter_feat[dataset.label_field].cpu()[loader.rows]
+        users = dataset.inter_feat[dataset.uid_field].cpu()[loader.rows]
         return evaluate(self.config, scores, labels, users)
 
     def save_model(self, path: str | Path, dataset: ColdStartDataset) -> None:
@@ -131,7 +131,7 @@ class WarmUpTrainer(BaseTrainer):
 
 
 @torch.no_grad()
-def score(model: nn.Module, loader: SetLoader) -> Tensor:
+def score(model: AbstractRecommender, loader: SetLoader) -> Tensor:
     """Predictions for a loader's rows in their order, on the CPU, shape ``[n_rows]``."""
     model.eval()
     return torch.cat([model.predict(batch) for batch in loader]).cpu()

@@ -33,8 +33,8 @@ class MWUF(WarmUpModel):
 
     def __init__(self, config, dataset: ColdStartDataset, base=None):
         super().__init__(config, dataset, base)
-        variant = config.choice("mwuf_variant", ("full", "init", "shift", "scale"))
-        self.positive_only = config.choice("interacted_users", ("all", "positive")) == "positive"
+        variant = config["mwuf_variant"]
+        self.positive_only = config["interacted_users"] == "positive"
         size, n_items = self.item_embedding.size, self.item_embedding.n_items
         hidden = list(config["meta_hidden_size"])
         self.meta_scaling = self.meta_shifting = None

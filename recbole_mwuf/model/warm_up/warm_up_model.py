@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from recbole.data.interaction import Interaction
-from recbole.model.abstract_recommender import AbstractRecommender
+from recbole.model.abstract_recommender import AbstractRecommender, ContextRecommender
 from recbole.utils import InputType, ModelType
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, embedding_bag
@@ -57,11 +57,13 @@ class WarmUpModel(AbstractRecommender):
     type = ModelType.CONTEXT
     input_type = InputType.POINTWISE
 
+    is_old: Tensor
+
     # the modules that each step may move; everything else stays as it is, bit for bit
     learns_in_meta_training: tuple[str, ...] = ()
     learns_in_warm_up: tuple[str, ...] = ("new_ids",)
 
-    def __init__(self, config, dataset: ColdStartDataset, base: nn.Module | None = None):
+    def __init__(self, config, dataset: ColdStartDataset, base: ContextRecommender | None = None):
         super().__init__()
         self.ITEM_ID = dataset.iid_field
         self.LABEL = dataset.label_field
@@ -88,13 +90,17 @@ class WarmUpModel(AbstractRecommender):
 
     def initialise_ids(self) -> None:
         """Step 2: the ID parameters that every item has before its first interaction."""
-        mean = self.mean_of_old_items()
-        self.new_ids.assign(torch.arange(self.item_embedding.n_items, device=self.is_old.device), mean)
+        self.new_ids.assign(self.all_items(), self.mean_of_old_items())
+
+    def all_items(self) -> Tensor:
+        """Every item ID, padding included, shape ``[n_items]``."""
+        return torch.arange(self.item_embedding.n_items, device=self.is_old.device)
 
     def mean_of_old_items(self) -> ItemIDs:
         """The common initial ID (section 3.2): the mean over *trained* rows, those of old items."""
         rows = self.item_embedding.rows(self.is_old.nonzero().squeeze(1))
-        return ItemIDs(*(None if part is None else part.mean(0, keepdim=True) for part in rows))
+        first_order = None if rows.first_order is None else rows.first_order.mean(0, keepdim=True)
+        return ItemIDs(rows.embedding.mean(0, keepdim=True), first_order)
 
     def start_meta_training(self, history: InteractionHistory) -> None:
         """Called once before step 2."""
@@ -150,5 +156,4 @@ class NoWarmUp(WarmUpModel):
     """The plain base: new items start from the base's own, untrained rows."""
 
     def initialise_ids(self) -> None:
-        items = torch.arange(self.item_embedding.n_items, device=self.is_old.device)
-        self.new_ids.assign(items, self.item_embedding.rows(items))
+        self.new_ids.assign(self.all_items(), self.item_embedding.rows(self.all_items()))

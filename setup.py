@@ -1,0 +1,36 @@
+"""Package recbole-mwuf; the properties folder travels inside the package."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "recbole_mwuf/__init__.py").read_text())[1]
+
+setup(
+    name="recbole-mwuf",
+    version=VERSION,
+    description="Cold-start warm-up of new items for RecBole: MWUF and its rivals",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.9",
+    packages=[
+        *find_packages(include=["recbole_mwuf*", "dataset_converters*"]),
+        "recbole_mwuf.properties",
+    ],
+    package_dir={"recbole_mwuf.properties": "properties"},
+    package_data={"recbole_mwuf.properties": ["*.yaml", "*/*.yaml"]},
+    install_requires=[
+        "recbole>=1.2.1,<1.3",
+        "torch>=2.0",
+        "numpy",
+        "pandas",
+        "scipy",
+        "pyyaml",
+        "tqdm",
+    ],
+    extras_require={"test": ["pytest", "hypothesis", "ruff", "mypy"]},
+    entry_points={"console_scripts": ["recbole-mwuf=recbole_mwuf.cli:main"]},
+)

@@ -1,0 +1,151 @@
+import pytest
+import torch
+
+from recbole_mwuf.data import PHASES, SETS, WARM_SETS, InteractionHistory, SetLoader
+from recbole_mwuf.model.warm_up.mwuf import MWUF
+from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp
+from recbole_mwuf.registry import get_base
+from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, seed_stage
+
+# DCN and DIN beside WideDeep: BatchNorm statistics and histories must not move either
+BASES = ["WideDeep", "DCN", "DIN"]
+
+
+def snapshot(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def moved(before, model):
+    """Names of what changed, bit for bit."""
+    return {n for n, v in model.state_dict().items() if not torch.equal(v, before[n])}
+
+
+def rows_moved(before, model, name):
+    changed = model.state_dict()[name] != before[name]
+    return set(changed.any(1).nonzero().flatten().tolist())
+
+
+@pytest.mark.parametrize("method", [MWUF, NoWarmUp])
+@pytest.mark.parametrize("base", BASES)
+def test_only_what_may_move_moves(trained, base, method):
+    config, data, module = trained(base=base, warm_up_optimizer="continued")
+    model = method(config, data, module)
+    trainer = WarmUpTrainer(config, model)
+    old = set(torch.from_numpy(data.split.is_old).nonzero().flatten().tolist())
+    new = set(torch.from_numpy(data.split.is_new).nonzero().flatten().tolist())
+    batch = data.batch(torch.from_numpy(data.split.rows("old")), "cold")
+    module.eval()
+    base_scores = module.predict(batch)
+
+    before = snapshot(model)
+    trainer.meta_train(data)
+    may = {"meta_scaling", "meta_shifting", "new_ids", "mean_users"} if method is MWUF else set()
+    assert {n.split(".")[0] for n in moved(before, model)} == may
+    for table in ("new_ids.embedding.weight", "new_ids.first_order.weight"):
+        if method is MWUF and table in before:
+            assert rows_moved(before, model, table) == old
+
+    for phase in WARM_SETS:
+        before = snapshot(model)
+        trainer.consume(data, phase)
+        names = {n.split(".")[0] for n in moved(before, model)}
+        assert names == (may or {"new_ids"})
+        for table in ("new_ids.embedding.weight", "new_ids.first_order.weight"):
+            if table in before:
+                assert rows_moved(before, model, table) == new
+        if method is MWUF:
+            assert rows_moved(before, model, "mean_users") == new
+    model.eval()
+    assert torch.equal(model.predict(batch), base_scores)  # old items: bit for bit
+
+
+def test_old_items_in_a_mixed_batch_are_the_bases(trained):
+    config, data, module = trained()
+    model = MWUF(config, data, module)
+    trainer = WarmUpTrainer(config, model)
+    trainer.meta_train(data)
+    trainer.run_phases(data)
+    rows = data.batch(torch.arange(len(data.inter_feat)), "warm_c")
+    is_old = torch.from_numpy(data.split.is_old)[rows["item_id"]]
+    model.eval()
+    with torch.no_grad():
+        ours, base = model.predict(rows), module.predict(rows)
+    assert torch.equal(ours[is_old], base[is_old])
+    assert not torch.equal(ours[~is_old], base[~is_old])
+
+
+def test_a_phase_scores_before_it_learns(trained, monkeypatch):
+    """What a phase scores has not been consumed, and every set is consumed once, in order."""
+    config, data, module = trained()
+    model = MWUF(config, data, module)
+    trainer = WarmUpTrainer(config, model)
+    trainer.meta_train(data)
+    log = []
+    consume, evaluate = trainer.consume, trainer.evaluate_set
+    monkeypatch.setattr(trainer, "consume", lambda d, p: (log.append(("learn", p)), consume(d, p)))
+    monkeypatch.setattr(
+        trainer, "evaluate_set", lambda d, n, p: (log.append(("score", n, p)), evaluate(d, n, p))[1]
+    )
+    results = trainer.run_phases(data)
+    assert log == [
+        *(("score", "test", "cold"), ("score", "warm_a", "cold")),
+        *(("learn", "warm_a"), ("score", "test", "warm_a"), ("score", "warm_b", "warm_a")),
+        *(("learn", "warm_b"), ("score", "test", "warm_b"), ("score", "warm_c", "warm_b")),
+        *(("learn", "warm_c"), ("score", "test", "warm_c")),
+    ]
+    assert list(results) == list(PHASES)
+    assert results["warm_c"]["next_phase"] == results["warm_c"]["fixed_test"]
+
+
+@pytest.mark.parametrize("base", ["WideDeep", "DIN"])
+def test_the_future_does_not_change_earlier_phases(make, base):
+    """Other users and flipped labels in the sets to come: earlier scores stay bit for bit."""
+
+    def scores_of_warm_b(config, data, rows):
+        seed_stage(config)
+        module = get_base(base)(config, data)
+        BaseTrainer(config, module).fit(SetLoader(data, "old", 16))
+        trainer = WarmUpTrainer(config, MWUF(config, data, module))
+        trainer.meta_train(data)
+        trainer.model.observe(data.history, "cold")
+        trainer.consume(data, "warm_a")
+        trainer.model.eval()
+        return trainer.model.predict(rows)
+
+    config, data = make(base=base)
+    rows = data.batch(torch.from_numpy(data.split.rows("warm_b")), "warm_a")
+    expected = scores_of_warm_b(config, data, rows)
+
+    future = torch.from_numpy(data.split.set_of_row >= SETS.index("warm_b"))
+    inter = data.inter_feat
+    inter["label"][future] = 1 - inter["label"][future]
+    inter["user_id"][future] = 1 + (inter["user_id"][future] % 5)
+    users, labels = inter["user_id"].numpy(), inter["label"].numpy()
+    data.history = InteractionHistory(data.split, users, labels)
+    assert torch.equal(scores_of_warm_b(config, data, rows), expected)
+
+    past = torch.from_numpy(data.split.set_of_row == SETS.index("warm_a"))
+    inter["label"][past] = 1 - inter["label"][past]
+    assert not torch.equal(scores_of_warm_b(config, data, rows), expected)  # the test can fail
+
+
+def test_optimizer_goes_on_or_starts_anew(trained):
+    for setting, goes_on in (("continued", True), ("fresh", False)):
+        config, data, module = trained(warm_up_optimizer=setting)
+        trainer = WarmUpTrainer(config, MWUF(config, data, module))
+        trainer.meta_train(data)
+        before = trainer.optimizer
+        trainer.consume(data, "warm_a")
+        assert (trainer.optimizer is before) == goes_on
+
+
+def test_warm_up_learning_rate_is_that_of_the_id_rows(trained):
+    def distance(rate):
+        config, data, module = trained(model="WideDeep", warm_up_learning_rate=rate)
+        model = NoWarmUp(config, data, module)
+        start = model.new_ids.embedding.weight.detach().clone()
+        WarmUpTrainer(config, model).consume(data, "warm_a")
+        return float((model.new_ids.embedding.weight.detach() - start).abs().sum())
+
+    assert distance(0.0) == 0
+    assert distance(0.001) == distance(None) < distance(0.01)
