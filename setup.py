@@ -28,6 +28,7 @@ setup(
         "numpy",
         "pandas",
         "scipy",
+        "polars>=1.31,<3",
         "pyyaml",
         "tqdm",
     ],

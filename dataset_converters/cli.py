@@ -1,0 +1,123 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from dataset_converters.errors import ConversionError
+from dataset_converters.pipeline import READERS, Options, convert
+
+INTERRUPTED, TERMINATED = 130, 143  # 128 + the signal, as a shell reports them
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived: unwind as for Ctrl-C, so that nothing half-written stays."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options, one sub-command for every data set."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dataset_converters",
+        description="Turn published data sets into RecBole atomic files. See docs/datasets.md.",
+    )
+    commands = parser.add_subparsers(dest="converter", required=True, metavar="DATASET")
+    for name in READERS:
+        command = commands.add_parser(name, help=f"convert {name}")
+        many = name == "cikm2019"
+        command.add_argument(
+            "--input",
+            type=Path,
+            nargs="+" if many else 1,
+            required=True,
+            help="folder or archive as downloaded" + (", one for every round" if many else ""),
+        )
+        command.add_argument(
+            "--output",
+            type=Path,
+            required=True,
+            help="folder to write; the data set is called like it, e.g. dataset/ml-1m",
+        )
+        command.add_argument(
+            "--overwrite", action="store_true", help="replace an earlier output of a converter"
+        )
+        command.add_argument(
+            "--on_error",
+            choices=("stop", "skip"),
+            default="stop",
+            help="at a malformed row: stop (default), or skip and count it",
+        )
+        command.add_argument(
+            "--max_errors",
+            type=count,
+            default=1000,
+            help="with --on_error skip: stop all the same after so many rows (default: 1000)",
+        )
+        command.add_argument(
+            "--drop_duplicates",
+            action="store_true",
+            help="leave out interactions that are exact copies of an earlier one",
+        )
+        command.add_argument(
+            "--min_item_count",
+            type=count,
+            help="leave out items with fewer interactions than this "
+            "(default: 0 for movielens; 3K + 1, what takes part in a run, for the others)",
+        )
+        command.add_argument("--old_item_threshold", type=count, help="N (default: the data set's)")
+        command.add_argument("--phase_size", type=count, help="K (default: the data set's)")
+        if many:
+            command.add_argument(
+                "--label",
+                choices=("per_row", "per_pair"),
+                default="per_row",
+                help="1 for a row that buys (default), or one row for each user and item: "
+                "1 if the user ever bought it",
+            )
+    return parser
+
+
+def count(text: str) -> int:
+    """A whole number from 0, for argparse."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 0")
+    return int(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str or None
+        Without the program's name; None: those of the process.
+    """
+    values = vars(build_parser().parse_args(arguments))
+    values["skip_bad_rows"] = values.pop("on_error") == "skip"
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        print(convert(Options(**values)).as_text())
+    except ConversionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error}; nothing was written to {values['output']}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    except Terminated:
+        print("terminated: nothing was written", file=sys.stderr)
+        return TERMINATED
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return 0
+
+
+def terminate(_signal: int, _frame: FrameType | None) -> None:
+    """Handle SIGTERM."""
+    raise Terminated

@@ -1,0 +1,219 @@
+"""The steps that every converter shares: read, choose rows, write the folder, report."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import yaml
+
+from dataset_converters import cikm2019, movielens, taobao
+from dataset_converters.errors import BadRows, ConversionError
+from dataset_converters.interactions import (
+    count_items,
+    items_by_group,
+    one_per_pair,
+    repeated_rows,
+)
+from dataset_converters.output import slices, staged_folder, write_atomic
+from dataset_converters.raw import RawDataset, Table
+from dataset_converters.report import Report
+from dataset_converters.settings import dataset_settings, protocol
+
+READERS = {"movielens": movielens.read, "taobao": taobao.read, "cikm2019": cikm2019.read}
+
+
+@dataclass
+class Options:
+    """What the command line can say; see ``--help``.
+
+    Attributes
+    ----------
+    converter : str
+        movielens, taobao or cikm2019.
+    input : list of Path
+        Folder or archive; several rounds for cikm2019.
+    output : Path
+        Folder to write; its base name is the data set's name.
+    overwrite : bool
+        Replace an earlier output.
+    skip_bad_rows : bool
+        Skip and count malformed rows rather than stop.
+    max_errors : int
+        With ``skip_bad_rows``: stop all the same after so many.
+    drop_duplicates : bool
+        Remove exact copies of earlier interaction rows.
+    min_item_count : int or None
+        Leave out items with fewer interactions; None: the data set's default.
+    label : str
+        ``per_row`` or ``per_pair`` (cikm2019).
+    old_item_threshold, phase_size : int or None
+        N and K for the report and the settings; None: from ``properties/dataset``.
+    """
+
+    converter: str
+    input: list[Path]
+    output: Path
+    overwrite: bool = False
+    skip_bad_rows: bool = False
+    max_errors: int = 1000
+    drop_duplicates: bool = False
+    min_item_count: int | None = None
+    label: str = "per_row"
+    old_item_threshold: int | None = None
+    phase_size: int | None = None
+
+
+def convert(options: Options) -> Report:
+    """Convert a data set.
+
+    Parameters
+    ----------
+    options : Options
+
+    Returns
+    -------
+    Report
+        What was read, written and left out; also in the output folder, as JSON.
+
+    Raises
+    ------
+    ConversionError
+        If the input is missing or malformed, or the output exists.
+    """
+    target = Path(os.path.abspath(options.output))  # a name also for "." and "x/.."
+    with staged_folder(target, options.overwrite) as folder:
+        bad_rows = BadRows(options.skip_bad_rows, options.max_errors)
+        raw = READERS[options.converter](options.input, bad_rows)
+        if raw.inter.is_empty():
+            raise ConversionError(f"{options.input[0]}: found no sound interaction, expected some")
+        report = Report(options.converter, raw.layout, [str(p) for p in options.input], str(target))
+        report.protocol = find_protocol(options, raw)
+        report.malformed = dict(bad_rows.counts)
+        report.first_malformed = dict(bad_rows.first)
+        write_dataset(folder / target.name, raw, options, report)
+        write_settings(folder / f"{target.name}.yaml", raw, report)
+        (folder / f"{target.name}.report.json").write_text(report.as_json(), encoding="utf-8")
+    return report
+
+
+def find_protocol(options: Options, raw: RawDataset) -> dict[str, int]:
+    """N and K: the command line's, else those of the data set; empty if unknown."""
+    given = {
+        name: value
+        for name in ("old_item_threshold", "phase_size")
+        if (value := getattr(options, name)) is not None
+    }
+    found = protocol(*raw.protocols) | given
+    return found if len(found) == 2 else {}
+
+
+def default_min_item_count(raw: RawDataset, nk: dict[str, int]) -> int:
+    """0, or what an item needs to take part: more than 3K interactions."""
+    if raw.keep_all_items:
+        return 0
+    if not nk:
+        raise ConversionError(
+            f"no N and K known for {raw.protocols[0]}: its properties file was not found; "
+            "pass --min_item_count, or --old_item_threshold and --phase_size"
+        )
+    return 3 * nk["phase_size"] + 1
+
+
+def write_dataset(prefix: Path, raw: RawDataset, options: Options, report: Report) -> None:
+    """Choose the rows, write the atomic files ``prefix``.inter, .user, .item, and report."""
+    nk, minimum = report.protocol, options.min_item_count
+    if minimum is None:
+        minimum = default_min_item_count(raw, nk)
+    inter = raw.inter
+    taken = choose_rows(raw, options, report)
+    counts = count_items(inter, taken)
+    if nk:
+        report.items_by_group = items_by_group(counts["n"], **nk)
+    if minimum:
+        kept = counts.filter(pl.col("n") >= minimum)["item_id"]
+        if kept.is_empty():
+            raise ConversionError(
+                f"no item has {minimum} interactions or more (--min_item_count); "
+                f"the most that one has is {counts['n'].max()!r}"
+            )
+        left_out = taken & ~inter["item_id"].is_in(kept.implode())
+        report.skipped["item below min_item_count"] = int(left_out.sum())
+        taken &= ~left_out
+    report.min_item_count = minimum
+    report.read["inter"] = raw.inter_read
+    report.written["inter"] = write_inter(prefix.with_name(f"{prefix.name}.inter"), raw, taken)
+    report.positives = int(inter.select((raw.positive & taken).sum()).item())
+    times = inter["timestamp"].filter(taken)
+    report.time_span = (int(times.min()), int(times.max()), raw.epoch)  # type: ignore[arg-type]
+    del times
+    for source, table in (("user", raw.user), ("item", raw.item)):
+        ids = inter[f"{source}_id"].filter(taken).cast(pl.Int64)
+        report.distinct[source] = ids.n_unique()
+        if table is not None:
+            path = prefix.with_name(f"{prefix.name}.{source}")
+            write_features(path, source, table, ids, bool(minimum), report)
+
+
+def choose_rows(raw: RawDataset, options: Options, report: Report) -> pl.Series:
+    """Which rows stay, as booleans: without copies or one per pair, where asked for."""
+    repeated = repeated_rows(raw.inter)
+    report.duplicates = int(repeated.sum())
+    if options.label == "per_pair":
+        # The row chosen may be a copy of another, so copies go here only by not being chosen.
+        chosen = one_per_pair(raw.inter, raw.positive)
+        report.skipped["merged into its pair's row"] = int((~chosen).sum())
+        return chosen
+    if options.drop_duplicates:
+        report.skipped["duplicate"] = report.duplicates
+        return ~repeated
+    return pl.repeat(True, raw.inter.height, dtype=pl.Boolean, eager=True)
+
+
+def write_inter(path: Path, raw: RawDataset, taken: pl.Series) -> int:
+    """Write the interactions that stay, in raw order."""
+    types = {"user_id": "token", "item_id": "token", raw.value_name: "float", "timestamp": "float"}
+    value = raw.value.alias(raw.value_name)
+    frames = (
+        part.filter(mask.to_series()).select("user_id", "item_id", value, "timestamp")
+        for part, mask in zip(slices(raw.inter), slices(taken.to_frame()))
+    )
+    return write_atomic(path, frames, types)
+
+
+def write_features(
+    path: Path, source: str, table: Table, ids: pl.Series, only_present: bool, report: Report
+) -> None:
+    """Write a feature table.
+
+    An id without features gets a row of unknowns at the end, since RecBole removes interactions
+    whose user or item has no row.
+    """
+    key = f"{source}_id"
+    present = ids.unique()
+    rows = table.rows.with_columns(pl.col(key).cast(pl.Int64))
+    if only_present:
+        rows = rows.filter(pl.col(key).is_in(present.implode()))
+    unknown = present.filter(~present.is_in(rows[key].implode())).sort()
+    report.read[source] = table.read
+    report.repeated_ids[source] = table.repeated
+    report.without_features[source] = {
+        "ids": len(unknown),
+        "interactions": int(ids.is_in(unknown.implode()).sum()),
+    }
+    rows = pl.concat([rows, unknown.to_frame()], how="diagonal")
+    report.written[source] = write_atomic(path, slices(rows), table.types)
+
+
+def write_settings(path: Path, raw: RawDataset, report: Report) -> None:
+    """Write the settings that go with the data, for ``--config_files``."""
+    columns = {"inter": ["user_id", "item_id", raw.value_name, "timestamp"]}
+    for source, table in (("user", raw.user), ("item", raw.item)):
+        if table is not None:
+            columns[source] = [name for name in table.types if name not in table.unused]
+    threshold = None if raw.threshold is None else {raw.value_name: raw.threshold}
+    settings = dataset_settings(columns, threshold, report.protocol)
+    text = yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=100)
+    path.write_text(f"# {raw.layout}, written by dataset_converters.\n{text}", encoding="utf-8")

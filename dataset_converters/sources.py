@@ -1,0 +1,187 @@
+"""Raw files as downloaded: plain, compressed, in an archive or in a folder of any of these."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, NamedTuple, cast
+
+from tqdm import tqdm
+
+from dataset_converters.errors import ConversionError
+
+BLOCK_BYTES = 32 << 20
+BOM = b"\xef\xbb\xbf"  # some editors put it before the first character of UTF-8
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+#: What reading a damaged file or archive raises.
+READ_ERRORS = (OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+               tarfile.TarError)  # fmt: skip
+
+
+class Block(NamedTuple):
+    """Whole lines of a file: the number of the first, how many there are, the bytes."""
+
+    first: int
+    n_lines: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One raw file, wherever it lies.
+
+    Attributes
+    ----------
+    path : Path
+        File on disk: the raw file itself, or the archive that holds it.
+    member : str or None
+        Name inside the archive.
+    """
+
+    path: Path
+    member: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.path}!{self.member}" if self.member else str(self.path)
+
+    @contextmanager
+    def open(self) -> Iterator[tuple[IO[bytes], int, Callable[[], int]]]:
+        """Open for reading.
+
+        Yields
+        ------
+        tuple
+            The stream of plain bytes, the size to show progress against, and a function that
+            tells how much of that size has been read.
+        """
+        if self.member is None and self.path.name.endswith(".gz"):
+            with open(self.path, "rb") as packed, gzip.GzipFile(fileobj=packed) as stream:
+                yield cast(IO[bytes], stream), self.path.stat().st_size, packed.tell
+        elif self.member is None:
+            with open(self.path, "rb") as plain:
+                yield plain, self.path.stat().st_size, plain.tell
+        elif self.path.name.endswith(".zip"):
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as inside:
+                yield inside, archive.getinfo(self.member).file_size, inside.tell
+        else:
+            # "r|*" reads the archive once, front to back; "r:*" would unpack all of it to list it.
+            with tarfile.open(self.path, "r|*") as tar:
+                for entry in tar:
+                    content = tar.extractfile(entry) if entry.name == self.member else None
+                    if content is not None:
+                        yield content, entry.size, content.tell
+                        return
+            raise ConversionError(f"{self}: no longer in the archive")
+
+    def blocks(self) -> Iterator[Block]:
+        """Read the file in blocks of whole lines, behind a progress bar in bytes.
+
+        The last line of the file may lack its newline; every other block ends with one.
+
+        Raises
+        ------
+        ConversionError
+            If the file is empty or cannot be read or unpacked to its end.
+        """
+        line, pending = 1, b""
+        try:
+            with self.open() as (stream, size, position), self.progress(size) as bar:
+                while chunk := stream.read(BLOCK_BYTES):
+                    cut = chunk.rfind(b"\n") + 1
+                    data = pending + chunk[:cut] if cut else b""
+                    pending = chunk[cut:] if cut else pending + chunk
+                    bar.update(position() - bar.n)
+                    if data:
+                        data = data.removeprefix(BOM) if line == 1 else data
+                        n_lines = data.count(b"\n")
+                        yield Block(line, n_lines, data)
+                        line += n_lines
+        except READ_ERRORS as error:
+            raise ConversionError(
+                f"{self}: cannot be read beyond line {line - 1}: {error or type(error).__name__}"
+            ) from error
+        if pending:
+            yield Block(line, 1, pending.removeprefix(BOM) if line == 1 else pending)
+        elif line == 1:
+            raise ConversionError(f"{self}, line 1: found an empty file, expected rows")
+
+    def progress(self, size: int) -> tqdm:
+        """The bar for reading ``size`` bytes; none where the output is no terminal."""
+        return tqdm(total=size, unit="B", unit_scale=True, desc=self.label, disable=None)
+
+    @property
+    def label(self) -> str:
+        """Base name, for the progress bar and the report."""
+        return PurePosixPath(self.member).name if self.member else self.path.name
+
+
+def list_files(source: Path, wanted: Iterable[str]) -> list[RawFile]:
+    """The raw files that ``source`` (a folder, an archive or a single file) offers.
+
+    Folders are searched one level deep, since archives unpack to a folder of their own. Archives
+    in a folder are looked into only when named after a wanted file (``raw_sample.csv.tar.gz``):
+    listing a .tar.gz unpacks it, and others in the same download are huge.
+
+    Raises
+    ------
+    ConversionError
+        If ``source`` does not exist or is not the archive that its name says.
+    """
+    if not source.exists():
+        raise ConversionError(f"{source}: no such file or folder")
+    if not source.is_dir():
+        return list_archive(source)
+    stems = {name.split(".")[0] for name in wanted}
+    files: list[RawFile] = []
+    for path in sorted(p for pattern in ("*", "*/*") for p in source.glob(pattern) if p.is_file()):
+        if not path.name.endswith(ARCHIVE_SUFFIXES):
+            files.append(RawFile(path))
+        elif path.name.split(".")[0] in stems:
+            files.extend(list_archive(path))
+    return files
+
+
+def list_archive(path: Path) -> list[RawFile]:
+    """The members of an archive, or the file itself if it is none."""
+    try:
+        if path.name.endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                return [RawFile(path, i.filename) for i in archive.infolist() if not i.is_dir()]
+        if path.name.endswith(ARCHIVE_SUFFIXES):
+            with tarfile.open(path, "r|*") as tar:
+                return [RawFile(path, entry.name) for entry in tar if entry.isfile()]
+    except READ_ERRORS as error:
+        raise ConversionError(f"{path}: not a readable archive: {error}") from error
+    return [RawFile(path)]
+
+
+def find(files: list[RawFile], name: str) -> RawFile | None:
+    """The file called ``name`` (or ``name`` + .gz) among ``files``, None if there is none.
+
+    A plain file goes before a compressed one, and that before one in an archive: downloads are
+    often unpacked beside the archive.
+
+    Raises
+    ------
+    ConversionError
+        If there are several of the same kind.
+    """
+    kinds = (
+        [file for file in files if file.member is None and file.label == name],
+        [file for file in files if file.member is None and file.label == f"{name}.gz"],
+        [file for file in files if file.member is not None and file.label == name],
+    )
+    found = next((kind for kind in kinds if kind), [])
+    if len(found) > 1:
+        raise ConversionError(
+            f"{name}: found {' and '.join(map(str, found))}, expected one of them; "
+            "name the folder or archive that is meant"
+        )
+    return found[0] if found else None
