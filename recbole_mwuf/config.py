@@ -25,6 +25,7 @@ CHOICES = {
     "warm_up_optimizer": ("continued", "fresh"),
     "mwuf_variant": ("full", "init", "shift", "scale"),
     "meta_sample_order": ("shuffled", "time"),
+    "metaemb_generator": ("two_layer", "author"),
     "interacted_users": ("all", "positive"),
 }
 

@@ -16,10 +16,11 @@ from torch import nn
 
 from recbole_mwuf import __version__
 from recbole_mwuf.config import Config
-from recbole_mwuf.data import ColdStartDataset, SetLoader
+from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.evaluator.result import RunResult
+from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp, WarmUpModel
-from recbole_mwuf.registry import get_base, get_model, is_warm_up_method
+from recbole_mwuf.registry import get_model, is_warm_up_method
 from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, checkpoint, get_trainer, seed_stage
 
 
@@ -63,12 +64,15 @@ def run(
 
     method = get_model(config["model"]) if is_warm_up_method(config["model"]) else NoWarmUp
     files = _OutputFiles(config) if saved else None
-    trained_base = _train_base(config, data, method, files, timing)
+    given = config["pretrained_base"]
+    trained_base = _train_base(config, data, method, given, files, timing)
     base_phases = None
     try:
         if method is not NoWarmUp and config["base_phases"]:
             logger.info(set_color("The base without warm-up", "blue") + f": {config['base']}")
-            _, base_phases = _warm_up(config, data, NoWarmUp, trained_base, {})
+            shared = method.shares_pretrained_base
+            plain = trained_base if shared else _train_base(config, data, NoWarmUp, None, None, {})
+            _, base_phases = _warm_up(config, data, NoWarmUp, plain, {})
         trainer, phases = _warm_up(config, data, method, trained_base, timing)
     except KeyboardInterrupt:
         if files is not None and files.base.is_file():
@@ -111,27 +115,27 @@ def _train_base(
     config: Config,
     data: ColdStartDataset,
     method: type[WarmUpModel],
+    pretrained: str | None,
     files: _OutputFiles | None,
     timing: dict,
 ) -> nn.Module:
     """Step 1: pre-train the base on the old items, or take the one that was given."""
     seed_stage(config)
-    base = get_base(config["base"])(config, data).to(config["device"])
-    method(config, data, base)  # refuses a base or data that do not fit before hours of training
-    if config["pretrained_base"]:
-        checkpoint.load_base(config["pretrained_base"], base, data)
+    base = create_base(config, data)
+    model = method(config, data, base)  # refuses what does not fit before hours of training
+    own = not method.shares_pretrained_base
+    trained_for = method.__name__ if own else checkpoint.ANY_METHOD
+    if pretrained is not None:
+        checkpoint.load_base(pretrained, base, data, trained_for)
         return base
     base.requires_grad_(True)
     seed_stage(config)
-    trainer = BaseTrainer(config, base)
-    loader = SetLoader(
-        data, "old", config["train_batch_size"], order="shuffled", seed=config["seed"]
-    )
-    trainer.fit(loader, show_progress=config["show_progress"])
+    trainer = BaseTrainer(config, base, model.pretrain_loss if own else None)
+    trainer.fit(model.pretrain_loader(config, data), show_progress=config["show_progress"])
     timing["pretrain_s"] = trainer.seconds
     timing["pretrain_samples_per_s"] = trainer.samples / trainer.seconds
     if files is not None:
-        trainer.save_base(files.base, data)
+        trainer.save_base(files.base, data, trained_for)
     return base
 
 

@@ -10,14 +10,22 @@ from contextlib import contextmanager
 import torch
 from recbole.model.abstract_recommender import AbstractRecommender, ContextRecommender
 from recbole.utils import ModelType
-from recbole.utils import get_model as get_recbole_model
+from recbole.utils import get_model as _get_recbole_model
 
 from recbole_mwuf.errors import UserError
 
 BASES = {
+    "AFN": "recbole_mwuf.model.base.afn",
     "DIN": "recbole_mwuf.model.base.din",
+    "GRU4Rec": "recbole_mwuf.model.base.sequence_encoders",
+    "NARM": "recbole_mwuf.model.base.sequence_encoders",
+    "SASRec": "recbole_mwuf.model.base.sequence_encoders",
+    "STAMP": "recbole_mwuf.model.base.sequence_encoders",
 }
 WARM_UP_METHODS = {
+    "DropoutNet": "recbole_mwuf.model.warm_up.dropoutnet",
+    "MeLU": "recbole_mwuf.model.warm_up.melu",
+    "MetaEmb": "recbole_mwuf.model.warm_up.meta_emb",
     "MWUF": "recbole_mwuf.model.warm_up.mwuf",
 }
 # they bypass the table of ID embeddings that all other context-aware models of RecBole read; a
@@ -38,10 +46,15 @@ def get_model(name: str) -> type[AbstractRecommender]:
         if name in own:
             return getattr(importlib.import_module(own[name]), name)
     try:
-        with _anomaly_detection_untouched():
-            return get_recbole_model(name)
+        return get_recbole_model(name)
     except (ValueError, AttributeError, ImportError) as error:
         raise UserError(f"there is no model '{name}'. {_suggestion(name)}") from error
+
+
+def get_recbole_model(name: str) -> type[AbstractRecommender]:
+    """RecBole's model of a name, also where this package has one of the same name."""
+    with _anomaly_detection_untouched():
+        return _get_recbole_model(name)
 
 
 def get_base(name: str) -> type[ContextRecommender]:

@@ -18,7 +18,7 @@ class SetLoader:
         name: One of :data:`~recbole_mwuf.data.split.SETS`.
         batch_size: Rows in a batch; the last batch may be smaller.
         phase: For scoring, the last consumed phase; ``None`` for training on the rows.
-        order: ``data`` (as they stand), ``shuffled`` (anew in every pass) or ``time``.
+        order: ``data`` (as they stand), ``shuffled`` (anew in every pass), ``time`` or ``user``.
         seed: Seed of the shuffling.
     """
 
@@ -36,10 +36,18 @@ class SetLoader:
         self.phase = phase
         self.shuffle = order == "shuffled"
         self.rows = torch.from_numpy(dataset.split.rows(name))
-        if order == "time":
-            times = dataset.inter_feat[dataset.time_field].cpu()
-            self.rows = self.rows[torch.argsort(times[self.rows], stable=True)]
+        key = {"time": dataset.time_field, "user": dataset.uid_field}.get(order)
+        if key is not None:
+            values = dataset.inter_feat[key].cpu()[self.rows]
+            self.rows = self.rows[torch.argsort(values, stable=True)]
         self.generator = torch.Generator().manual_seed(seed)
+
+    @classmethod
+    def training(
+        cls, config, dataset: ColdStartDataset, name: str, order: str = "shuffled"
+    ) -> SetLoader:
+        """A set's samples in batches of ``train_batch_size``, shuffled from the run's seed."""
+        return cls(dataset, name, config["train_batch_size"], order=order, seed=config["seed"])
 
     @property
     def sample_size(self) -> int:

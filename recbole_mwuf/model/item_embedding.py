@@ -22,6 +22,7 @@ from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.data.dataset import select
 from recbole_mwuf.errors import UserError
 
+_SCORE_EPS = 1e-7  # keeps the logit of a score finite
 _CHUNK = 65536  # items whose features are embedded at once
 
 
@@ -93,8 +94,8 @@ class ItemEmbedding:
             for name, table in tables.items():
                 if table is not None:
                     stack.enter_context(_hook(table, lambda *_, name=name: reads.update([name])))
-            logit = self.base(self._row)
-        is_logit = torch.allclose(torch.sigmoid(logit), self.base.predict(self._row))
+            output = self.base(self._row).reshape(-1)
+        score = self.base.predict(self._row).reshape(-1)
         self.base.train(training)
         refusal = f"base={type(self.base).__name__} cannot be warmed up: "
         if reads["embedding"] != 1:
@@ -103,10 +104,10 @@ class ItemEmbedding:
                 "(token_embedding_table), so no other vector can take their place. Use a base "
                 "such as WideDeep, FM, PNN, DCN or DIN."
             )
-        if not is_logit:
+        self._returns_score = torch.allclose(output, score)
+        if not self._returns_score and not torch.allclose(torch.sigmoid(output), score):
             raise UserError(
-                refusal + "its prediction is not the sigmoid of its forward pass, so it has no "
-                "logit to train on"
+                refusal + "its forward pass gives neither its prediction nor the logit of it"
             )
         return reads["first_order"] > 0
 
@@ -139,15 +140,30 @@ class ItemEmbedding:
         Returns:
             Tensor: shape ``[B]``; Eq. 1 before the sigmoid.
         """
-        if ids is None:
-            return self.base(interaction)
+        with self._substituted(ids):
+            return self.as_logits(self.base(interaction))
+
+    def as_logits(self, output: Tensor) -> Tensor:
+        """What the base's forward pass returned, as logits ``[B]``: some bases return scores."""
+        output = output.reshape(-1)
+        return torch.logit(output, eps=_SCORE_EPS) if self._returns_score else output
+
+    def scores(self, interaction: Interaction, ids: ItemIDs | None = None) -> Tensor:
+        """The base's prediction, with ``ids`` in place of the items' own parameters if given.
+
+        Returns:
+            Tensor: probabilities, shape ``[B]``; Eq. 1.
+        """
+        with self._substituted(ids):
+            return self.base.predict(interaction).reshape(-1)
+
+    @contextmanager
+    def _substituted(self, ids: ItemIDs | None) -> Iterator[None]:
         with ExitStack() as stack:
-            stack.enter_context(_column_replaced(self.base, self._item, ids.embedding))
-            if ids.first_order is not None:
-                stack.enter_context(
-                    _column_replaced(self._first_order, self._item, ids.first_order)
-                )
-            return self.base(interaction)
+            for owner, values in zip((self.base, self._first_order), ids or ()):
+                if values is not None:
+                    stack.enter_context(_column_replaced(owner, self._item, values))
+            yield
 
     @torch.no_grad()
     def item_features(self) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
 
 from recbole.trainer import Trainer
@@ -16,6 +17,11 @@ from recbole_mwuf.trainer import checkpoint
 class BaseTrainer(Trainer):
     """Trains a base on the old items (step 1); fit, logging and losses are RecBole's.
 
+    Args:
+        config: RecBole's settings.
+        model: The base.
+        loss_func: Batch -> loss; default: the base's own.
+
     Attributes:
         stage: Names the step in the progress bar and in tensorboard.
         seconds: Time spent in training epochs.
@@ -24,16 +30,20 @@ class BaseTrainer(Trainer):
 
     stage = "Pre-train"
 
-    def __init__(self, config, model: nn.Module):
+    def __init__(self, config, model: nn.Module, loss_func: Callable | None = None):
         super().__init__(config, model)
+        self.loss_func = loss_func
         self.seconds = 0.0
         self.samples = 0
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
+        if len(train_data) == 0:  # RecBole's loop would have no loss to return
+            self.logger.warning(f"{self.stage}: no samples to learn from")
+            return 0.0
         start = perf_counter()
         bar = _Progress(train_data, f"{self.stage} {epoch_idx}", show_progress)
         with bar:
-            losses = super()._train_epoch(bar, epoch_idx, loss_func)
+            losses = super()._train_epoch(bar, epoch_idx, loss_func or self.loss_func)
         self.seconds += perf_counter() - start
         self.samples += train_data.sample_size
         # RecBole sums over batches: a mean compares between batch sizes
@@ -46,9 +56,10 @@ class BaseTrainer(Trainer):
     def _save_checkpoint(self, epoch, verbose=True, **kwargs):
         """Nothing after each epoch: a stage is saved once, by name, when it is complete."""
 
-    def save_base(self, path, dataset) -> None:
-        """Write the trained base, for ``pretrained_base``."""
-        checkpoint.save(path, "base", self.model, dataset, model=self.config["base"])
+    def save_base(self, path, dataset, trained_for: str) -> None:
+        """Write the trained base, for ``pretrained_base``; a method's own base names it."""
+        names = {"model": self.config["base"], "trained_for": trained_for}
+        checkpoint.save(path, "base", self.model, dataset, **names)
         self.logger.info(set_color("Saving base", "blue") + f": {path}")
 
 

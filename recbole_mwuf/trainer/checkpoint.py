@@ -18,6 +18,7 @@ from recbole_mwuf.files import written_whole
 from recbole_mwuf.model.item_embedding import ItemEmbedding
 
 SCHEMA = 1
+ANY_METHOD = "any method"  # a base trained on its own loss
 
 _TENSOR_GLOBALS = {
     ("collections", "OrderedDict"),
@@ -110,7 +111,9 @@ def read(path: str | Path) -> dict:
     return content
 
 
-def load_base(path: str | Path, base: nn.Module, dataset: ColdStartDataset) -> None:
+def load_base(
+    path: str | Path, base: nn.Module, dataset: ColdStartDataset, trained_for: str = ANY_METHOD
+) -> None:
     """Load a base that was trained before, by this package or by RecBole's own Trainer.
 
     RecBole knows no old and new items. The new items' ID parameters of its bases are therefore
@@ -120,9 +123,10 @@ def load_base(path: str | Path, base: nn.Module, dataset: ColdStartDataset) -> N
         path: The checkpoint.
         base: A freshly built base, which receives the parameters.
         dataset: The split data set.
+        trained_for: The method whose own pre-training the base must have had.
 
     Raises:
-        UserError: if the checkpoint belongs to another model, data set or architecture.
+        UserError: if the checkpoint belongs to another model, data set, architecture or method.
     """
     content = read(path)
     ours = content.get("kind") == "base"
@@ -142,6 +146,11 @@ def load_base(path: str | Path, base: nn.Module, dataset: ColdStartDataset) -> N
     if trained_as != type(base).__name__:
         raise UserError(
             f"pretrained_base='{path}' is a {trained_as}, but base={type(base).__name__}"
+        )
+    if content.get("trained_for", ANY_METHOD) != trained_for:
+        raise UserError(
+            f"pretrained_base='{path}' was trained for {content.get('trained_for', ANY_METHOD)}, "
+            f"but this run needs one trained for {trained_for}"
         )
     seam = ItemEmbedding(base, dataset)
     new_items = torch.from_numpy(~dataset.split.is_old).nonzero().squeeze(1)

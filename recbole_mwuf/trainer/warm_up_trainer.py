@@ -69,17 +69,10 @@ class WarmUpTrainer(BaseTrainer):
             return
         self.model.start_meta_training(dataset.history)
         self._start("Meta-train", self.model.learns_in_meta_training)
-        self.fit(self.meta_loader(dataset), show_progress=self.config["show_progress"])
+        loader = self.model.meta_loader(self.config, dataset)
+        self.fit(loader, show_progress=self.config["show_progress"])
         self.model.finish_meta_training()
         self.meta_seconds, self.meta_samples = self.seconds, self.samples
-
-    def meta_loader(self, dataset: ColdStartDataset):
-        """The samples of step 2: those of the old items."""
-        return self._train_loader(dataset, "old", self.config["meta_sample_order"])
-
-    def _train_loader(self, dataset: ColdStartDataset, name: str, order: str) -> SetLoader:
-        size, seed = self.config["train_batch_size"], self.config["seed"]
-        return SetLoader(dataset, name, size, order=order, seed=seed)
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
         if loss_func is None and self.stage == "Meta-train":
@@ -111,13 +104,14 @@ class WarmUpTrainer(BaseTrainer):
         """Learn from one warm-up set, which has been scored before; U(v) grows by it."""
         self.model.observe(dataset.history, phase)
         self._start(phase, self.model.learns_in_warm_up)
-        loader = self._train_loader(dataset, phase, "shuffled")
+        loader = self.model.warm_up_loader(self.config, dataset, phase)
         for epoch in range(self.config["warm_up_epochs"]):
             self._train_epoch(loader, epoch, show_progress=self.config["show_progress"])
 
     def evaluate_set(self, dataset: ColdStartDataset, name: str, phase: str) -> dict:
         """Metrics of one set, scored with what was known after a phase."""
-        loader = SetLoader(dataset, name, self.config["eval_batch_size"], phase)
+        size, order = self.config["eval_batch_size"], self.model.scoring_order
+        loader = SetLoader(dataset, name, size, phase, order)
         scores = score(self.model, loader)
         labels = dataset.inter_feat[dataset.label_field].cpu()[loader.rows]
         users = dataset.inter_feat[dataset.uid_field].cpu()[loader.rows]

@@ -92,11 +92,11 @@ def test_a_base_that_bypasses_the_table_is_found_out(make):
         ItemEmbedding(LR(config, data), data)
 
 
-def test_a_base_whose_prediction_is_no_sigmoid_is_found_out(make):
+def test_a_base_without_a_logit_is_found_out(make):
     config, data = make()
     module = get_base("WideDeep")(config, data)
-    module.predict = module.forward
-    with pytest.raises(UserError, match="not the sigmoid"):
+    module.predict = lambda rows: module.forward(rows) + 1
+    with pytest.raises(UserError, match="neither its prediction nor the logit"):
         ItemEmbedding(module, data)
 
 

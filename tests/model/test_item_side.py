@@ -1,7 +1,8 @@
+import pytest
 import torch
 
 from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
-from recbole_mwuf.registry import get_base
+from recbole_mwuf.registry import get_base, get_recbole_model
 
 
 def test_history_of_none_one_and_more_than_l(make):
@@ -12,15 +13,14 @@ def test_history_of_none_one_and_more_than_l(make):
     rows = data.batch(torch.zeros(3, dtype=torch.long))
     rows[HISTORY_START] = torch.tensor([start] * 3)
     rows[HISTORY_END] = torch.tensor([start, start + 1, start + 9])
-    embedded, length = module.history(rows)
-    users = torch.from_numpy(data.history.users)
+    history, length = module.history(rows)
+    users = data.history.users
     assert length.tolist() == [0, 1, 5]
-    assert embedded.shape == (3, 5, 16)
-    assert torch.equal(embedded[0], torch.zeros(5, 16))
-    assert torch.equal(embedded[1, 0], module.embed_users(users[start]))
-    assert torch.equal(embedded[1, 1:], torch.zeros(4, 16))
-    # more than L: the last five, oldest first
-    assert torch.equal(embedded[2], module.embed_users(users[start + 4 : start + 9]))
+    assert history.tolist() == [
+        [0] * 5,
+        [users[start], 0, 0, 0, 0],
+        users[start + 4 : start + 9].tolist(),  # more than L: the last five, oldest first
+    ]
 
 
 def test_attention_by_hand(make):
@@ -32,14 +32,15 @@ def test_attention_by_hand(make):
     start = int(data.history.first[item])
     rows[HISTORY_START] = torch.tensor([start, start])
     rows[HISTORY_END] = torch.tensor([start, start + 2])
-    history, length = module.history(rows)
-    encoded = module.encode(history, length, rows)
+    users, length = module.history(rows)
+    encoded = module.encode(users, length, rows)
+    history = module.embed_users(users)
     assert torch.equal(encoded[0], torch.zeros(16))
     query = module.embed_users(rows["user_id"])[1]
     expected = torch.zeros(16)
     for key in history[1, :2]:
         unit = torch.cat([query, key, query - key, query * key])
-        expected += module.attention.dense(module.attention.att_mlp_layers(unit)) / 4 * key
+        expected += module.encoder.dense(module.encoder.att_mlp_layers(unit)) / 4 * key
     torch.testing.assert_close(encoded[1], expected)
 
 
@@ -52,3 +53,52 @@ def test_users_of_the_history_are_rows_of_the_shared_table(make):
     gradient = module.token_embedding_table.embedding.weight.grad[offset : offset + data.user_num]
     moved = set(gradient.abs().sum(1).nonzero().flatten().tolist())
     assert moved > set(rows["user_id"].tolist())  # the samples' users and those of the histories
+
+
+@pytest.mark.parametrize("base", ["GRU4Rec", "NARM", "SASRec", "STAMP"])
+def test_recbole_encoders_on_histories_of_none_one_and_more_than_l(make, base):
+    """The vector is that of RecBole's own model, given the same rows as its item embeddings."""
+    config, data = make(base=base, MAX_ITEM_LIST_LENGTH=5)
+    module = get_base(base)(config, data).eval()
+    start = int(data.history.first[data.token2id("item_id", "1")])
+    rows = data.batch(torch.zeros(3, dtype=torch.long))
+    rows[HISTORY_START] = torch.tensor([start] * 3)
+    rows[HISTORY_END] = torch.tensor([start, start + 1, start + 9])
+    vectors = module.represent(rows)
+    assert torch.equal(vectors[0], torch.zeros(16))
+
+    class Users:
+        num = staticmethod(lambda field: data.user_num)
+
+    own = get_recbole_model(base)(config, Users())
+    state = {k: v for k, v in module.encoder.state_dict().items() if k != "item_embedding.weight"}
+    own.load_state_dict(state, strict=False)
+    with torch.no_grad():
+        own.item_embedding.weight.copy_(module.embed_users(torch.arange(data.user_num)))
+    users, length = module.history(rows)
+    expected = own.eval()(users[1:], length[1:])
+    torch.testing.assert_close(vectors[1:], expected)
+    assert not torch.is_anomaly_enabled()
+
+
+def test_gru_by_hand(make):
+    """One step from the zero state: h = (1 - z) * n, then RecBole's dense layer."""
+    config, data = make(base="GRU4Rec")
+    module = get_base("GRU4Rec")(config, data).eval()
+    user = torch.tensor([[7, 0, 0]])
+    x = module.embed_users(user)[0, 0]
+    _, z, n = (module.encoder.gru_layers.weight_ih_l0 @ x).chunk(3)
+    hidden = (1 - torch.sigmoid(z)) * torch.tanh(n)
+    vector = module.encode(user, torch.tensor([1]), None)[0]
+    torch.testing.assert_close(vector, module.encoder.dense(hidden))
+
+
+def test_encoders_share_the_user_rows(make):
+    config, data = make(base="GRU4Rec")
+    module = get_base("GRU4Rec")(config, data)
+    names = [name for name, _ in module.named_parameters() if "embedding" in name]
+    assert not any(name.startswith("encoder") for name in names)
+    module(data.batch(torch.arange(100, 116))).sum().backward()
+    offset = int(module.token_field_offsets[module.token_field_names.index("user_id")])
+    gradient = module.token_embedding_table.embedding.weight.grad[offset : offset + data.user_num]
+    assert (gradient.abs().sum(1) > 0).sum() > 16

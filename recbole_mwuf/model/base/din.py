@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from recbole.data.interaction import Interaction
+from recbole.model.init import xavier_normal_initialization
 from recbole.model.layers import SequenceAttLayer
 from torch import Tensor
 
@@ -18,14 +19,16 @@ class DIN(ItemSideRecommender):
 
     def build_encoder(self, config) -> None:
         size = self.embedding_size
-        self.attention = SequenceAttLayer(
+        self.encoder = SequenceAttLayer(
             torch.arange(self.history_length, device=self.device).view(1, -1),
             [4 * size, *config["attention_hidden_size"]],
             activation="Sigmoid",
             softmax_stag=False,
             return_seq_weight=False,
         )
+        self.encoder.apply(xavier_normal_initialization)
 
-    def encode(self, history: Tensor, length: Tensor, interaction: Interaction) -> Tensor:
+    def encode(self, users: Tensor, length: Tensor, interaction: Interaction) -> Tensor:
         query = self.embed_users(interaction[self.USER_ID])
-        return self.attention(query, history, length).squeeze(1)
+        # the attention gives no weight to what is beyond the length
+        return self.encoder(query, self.embed_users(users), length).squeeze(1)

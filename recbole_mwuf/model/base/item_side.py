@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
 from recbole_mwuf.errors import UserError
 
+SEQUENCE = "history_vector"
+
 
 class ItemSideRecommender(ContextRecommender):
     """All fields and a representation of the item's user history -> MLP -> logit.
@@ -24,6 +26,8 @@ class ItemSideRecommender(ContextRecommender):
         dataset: A ColdStartDataset; its interactions carry the range of their item's history.
     """
 
+    encoder_name = "encoder"  # the attribute that holds what encode() uses
+
     def __init__(self, config, dataset):
         super().__init__(config, dataset)
         if not hasattr(dataset, "history"):
@@ -34,23 +38,23 @@ class ItemSideRecommender(ContextRecommender):
         self.history_length = config["MAX_ITEM_LIST_LENGTH"]
         users = torch.from_numpy(dataset.history.users)
         self.register_buffer("history_users", users, persistent=False)
-        self.build_encoder(config)
         fields = self.num_feature_field + 1
         sizes = [fields * self.embedding_size, *config["mlp_hidden_size"]]
         self.mlp_layers = MLPLayers(sizes, config["dropout_prob"])
         self.predict_layer = nn.Linear(sizes[-1], 1)
         self.loss = nn.BCEWithLogitsLoss()
         self.apply(xavier_normal_initialization)
+        self.build_encoder(config)
 
     def build_encoder(self, config) -> None:
-        """Create the layers that :meth:`encode` uses."""
+        """Create and initialise the layers that :meth:`encode` uses."""
         raise NotImplementedError
 
-    def encode(self, history: Tensor, length: Tensor, interaction: Interaction) -> Tensor:
+    def encode(self, users: Tensor, length: Tensor, interaction: Interaction) -> Tensor:
         """Represent the histories.
 
         Args:
-            history: User embeddings, oldest first, zero-padded at the end, ``[B, L, k]``.
+            users: User IDs, oldest first, padded with 0 at the end, ``[B, L]``.
             length: Users in each history, 0 to L, shape ``[B]``.
             interaction: The batch.
 
@@ -65,19 +69,26 @@ class ItemSideRecommender(ContextRecommender):
         return self.token_embedding_table.embedding(users + offset)
 
     def history(self, interaction: Interaction) -> tuple[Tensor, Tensor]:
-        """The last L users of each sample's item: embeddings ``[B, L, k]`` and lengths ``[B]``."""
+        """The last L users of each sample's item, ``[B, L]``, and how many there are, ``[B]``."""
         end = interaction[HISTORY_END]
         length = (end - interaction[HISTORY_START]).clamp(max=self.history_length)
         steps = torch.arange(self.history_length, device=end.device)
         known = steps < length.unsqueeze(1)
         where = ((end - length).unsqueeze(1) + steps) * known
-        users = self.history_users[where]
-        return self.embed_users(users) * known.unsqueeze(2), length
+        return self.history_users[where] * known, length
+
+    def represent(self, interaction: Interaction) -> Tensor:
+        """The vector of each sample's item history, ``[B, k]``.
+
+        A batch that carries it as the column ``history_vector`` is not encoded again.
+        """
+        users, length = self.history(interaction)
+        return self.encode(users, length, interaction)
 
     def forward(self, interaction: Interaction) -> Tensor:
         fields = self.concat_embed_input_fields(interaction).flatten(1)
-        history, length = self.history(interaction)
-        sequence = self.encode(history, length, interaction)
+        given = SEQUENCE in interaction
+        sequence = interaction[SEQUENCE] if given else self.represent(interaction)
         hidden = self.mlp_layers(torch.cat([fields, sequence], dim=1))
         return self.predict_layer(hidden).squeeze(1)
 

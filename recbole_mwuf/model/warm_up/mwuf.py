@@ -8,7 +8,6 @@ from recbole.model.layers import MLPLayers
 from torch import Tensor
 
 from recbole_mwuf.data import ColdStartDataset, InteractionHistory
-from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_embedding import ItemIDs
 from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
 
@@ -30,6 +29,7 @@ class MWUF(WarmUpModel):
     """
 
     learns_in_meta_training = learns_in_warm_up = ("new_ids", "meta_scaling", "meta_shifting")
+    observes = ("mean_users",)
 
     def __init__(self, config, dataset: ColdStartDataset, base=None):
         super().__init__(config, dataset, base)
@@ -39,14 +39,8 @@ class MWUF(WarmUpModel):
         hidden = list(config["meta_hidden_size"])
         self.meta_scaling = self.meta_shifting = None
         if variant in ("full", "scale"):
-            # X_v is fixed while the base is: once per item, not once per sample
-            self.register_buffer("item_features", self.item_embedding.item_features().flatten(1))
+            self.register_item_features(config)
             n_inputs = self.item_features.shape[1]
-            if n_inputs == 0:
-                raise UserError(
-                    f"dataset={config['dataset']} has no item features, but MWUF's scaling network "
-                    "reads them: load some with load_col, or set mwuf_variant=shift"
-                )
             self.meta_scaling = MLPLayers([n_inputs, *hidden, size], last_activation=False)
         if variant in ("full", "shift"):
             self.meta_shifting = MLPLayers([size, *hidden, size], last_activation=False)

@@ -9,9 +9,10 @@ from recbole.utils import InputType, ModelType
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, embedding_bag
 
-from recbole_mwuf.data import ColdStartDataset, InteractionHistory
+from recbole_mwuf.data import ColdStartDataset, InteractionHistory, SetLoader
+from recbole_mwuf.errors import UserError
+from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.item_embedding import ItemEmbedding, ItemIDs
-from recbole_mwuf.registry import get_base
 
 
 class ItemIDTable(nn.Module):
@@ -58,16 +59,23 @@ class WarmUpModel(AbstractRecommender):
     input_type = InputType.POINTWISE
 
     is_old: Tensor
+    item_features: Tensor
 
-    # the modules that each step may move; everything else stays as it is, bit for bit
+    # whether the method works on the base as RecBole trains it; else see pretrain_loss
+    shares_pretrained_base = True
+    # data: scored rows in the order of the data; user: sorted by user
+    scoring_order = "data"
+    # the modules that each step may move by gradient, and the state that observe() may set;
+    # everything else stays as it is, bit for bit
     learns_in_meta_training: tuple[str, ...] = ()
     learns_in_warm_up: tuple[str, ...] = ("new_ids",)
+    observes: tuple[str, ...] = ()
 
     def __init__(self, config, dataset: ColdStartDataset, base: ContextRecommender | None = None):
         super().__init__()
         self.ITEM_ID = dataset.iid_field
         self.LABEL = dataset.label_field
-        self.base = get_base(config["base"])(config, dataset) if base is None else base
+        self.base = create_base(config, dataset) if base is None else base
         self.base.requires_grad_(False)
         # holds the base without being a module: parameters are listed once
         self.item_embedding = ItemEmbedding(self.base, dataset)
@@ -101,6 +109,38 @@ class WarmUpModel(AbstractRecommender):
         rows = self.item_embedding.rows(self.is_old.nonzero().squeeze(1))
         first_order = None if rows.first_order is None else rows.first_order.mean(0, keepdim=True)
         return ItemIDs(rows.embedding.mean(0, keepdim=True), first_order)
+
+    def register_item_features(self, config) -> None:
+        """Keep X_v of every item, flattened, as ``item_features`` ``[n_items, n_features · k]``.
+
+        It is fixed while the base is: computed once per item, not once per sample.
+
+        Raises:
+            UserError: if the data set has no item features.
+        """
+        features = self.item_embedding.item_features().flatten(1)
+        if features.shape[1] == 0:
+            raise UserError(
+                f"dataset={config['dataset']} has no item features, but model={config['model']} "
+                "reads them: load some with load_col (for MWUF, mwuf_variant=shift does without)"
+            )
+        self.register_buffer("item_features", features)
+
+    def pretrain_loader(self, config, dataset: ColdStartDataset):
+        """The samples of step 1: those of the old items."""
+        return SetLoader.training(config, dataset, "old")
+
+    def pretrain_loss(self, interaction: Interaction) -> Tensor:
+        """The loss of step 1, for a method that trains a base of its own."""
+        raise NotImplementedError
+
+    def meta_loader(self, config, dataset: ColdStartDataset):
+        """The samples of step 2: those of the old items."""
+        return SetLoader.training(config, dataset, "old", config["meta_sample_order"])
+
+    def warm_up_loader(self, config, dataset: ColdStartDataset, phase: str):
+        """The samples of steps 4 to 6: those of one warm-up set."""
+        return SetLoader.training(config, dataset, phase)
 
     def start_meta_training(self, history: InteractionHistory) -> None:
         """Called once before step 2."""
@@ -141,15 +181,11 @@ class WarmUpModel(AbstractRecommender):
         """The loss of step 2."""
         return self.calculate_loss(interaction)
 
-    def forward(self, interaction: Interaction) -> Tensor:
-        """Logits of a batch that may mix old and new items, shape ``[B]``."""
+    def predict(self, interaction: Interaction) -> Tensor:
+        """Scores of a batch that may mix old and new items, probabilities of shape ``[B]``."""
         items = interaction[self.ITEM_ID]
         own, warm = self.item_embedding.rows(items), self.warm_ids(items)
-        ids = ItemIDs.where(self.is_old[items], own, warm)
-        return self.item_embedding.logits(interaction, ids)
-
-    def predict(self, interaction: Interaction) -> Tensor:
-        return torch.sigmoid(self.forward(interaction))
+        return self.item_embedding.scores(interaction, ItemIDs.where(self.is_old[items], own, warm))
 
 
 class NoWarmUp(WarmUpModel):

@@ -1,0 +1,53 @@
+"""DropoutNet: Addressing Cold Start in Recommender Systems (Volkovs et al., NeurIPS 2017)."""
+
+from __future__ import annotations
+
+import torch
+from recbole.data.interaction import Interaction
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from recbole_mwuf.data import ColdStartDataset, InteractionHistory
+from recbole_mwuf.model.item_embedding import ItemIDs
+from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
+
+
+class DropoutNet(WarmUpModel):
+    """A base that has learned to do without item IDs: they are replaced by the item's users.
+
+    In pre-training, a sample's ID embedding gives way with probability p to the mean embedding of
+    the users who interacted with the item. New items start every phase from the mean of the users
+    that they have shown so far. There is no extra module and no step 2.
+
+    Args:
+        config: Uses ``dropoutnet_p``, ``dropoutnet_refresh``, ``interacted_users``.
+        dataset: The split data set.
+        base: A base trained by this class's pre-training.
+    """
+
+    shares_pretrained_base = False
+    observes = ("new_ids",)
+
+    def __init__(self, config, dataset: ColdStartDataset, base=None):
+        super().__init__(config, dataset, base)
+        self.p, self.refresh = config["dropoutnet_p"], config["dropoutnet_refresh"]
+        self.positive_only = config["interacted_users"] == "positive"
+        self.history = dataset.history
+        self.steps = 0
+        self.mean_users = torch.zeros(self.item_embedding.n_items, self.item_embedding.size)
+
+    def pretrain_loss(self, interaction: Interaction) -> Tensor:
+        """Step 1: the base's log-loss with a share p of the ID embeddings replaced."""
+        if self.steps % self.refresh == 0:  # the users' embeddings are being learned
+            self.mean_users = self.mean_interacted_users(self.history, "cold", self.positive_only)
+        self.steps += 1
+        items = interaction[self.ITEM_ID]
+        own = self.item_embedding.rows(items)
+        dropped = torch.rand(len(items), device=items.device) < self.p
+        replaced = ItemIDs(self.mean_users[items], own.first_order)
+        logits = self.item_embedding.logits(interaction, ItemIDs.where(dropped, replaced, own))
+        return binary_cross_entropy_with_logits(logits, interaction[self.LABEL])
+
+    def observe(self, history: InteractionHistory, phase: str) -> None:
+        mean = self.mean_interacted_users(history, phase, self.positive_only)
+        self.new_ids.assign(self.all_items(), ItemIDs(mean))

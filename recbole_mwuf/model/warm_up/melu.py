@@ -1,0 +1,206 @@
+"""MeLU: Meta-Learned User Preference Estimator (Lee et al., KDD 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from recbole.data.interaction import Interaction
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from recbole_mwuf.data import PHASES, ColdStartDataset, InteractionHistory
+from recbole_mwuf.model.base.item_side import SEQUENCE, ItemSideRecommender
+from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
+
+SUPPORT, QUERY = "melu_support", "melu_query"  # 1 where a row belongs to it; both 0: padding
+_ROWS_AT_ONCE = 512  # scored rows, each with decision layers of its own
+
+Parameters = dict[str, Tensor]
+
+
+class MeLU(WarmUpModel):
+    """One model for all users whose decision layers adapt to each user in one gradient step.
+
+    A task is a user. There are no user and item ID embeddings: all samples carry the padding ID, so
+    the base tells users and items apart by their features only (and, on the item side, by the
+    histories). What adapts are the decision layers: all parameters but the embedding tables and the
+    encoder of a history. The base is meta-trained in step 1 and goes on learning in steps 4 to 6,
+    so old items' scores move.
+
+    A user's few samples have no stable statistics: BatchNorm layers normalise with running ones,
+    which step 1 takes from its outer batches.
+
+    Args:
+        config: Uses ``melu_local_lr``, ``melu_task_size``.
+        dataset: The split data set.
+        base: A base trained by this class's pre-training.
+    """
+
+    shares_pretrained_base = False
+    learns_in_warm_up = ("base",)
+    scoring_order = "user"
+
+    def __init__(self, config, dataset: ColdStartDataset, base=None):
+        super().__init__(config, dataset, base)
+        self.local_lr, self.task_size = config["melu_local_lr"], config["melu_task_size"]
+        self.dataset = dataset
+        self.has_norms = any(isinstance(m, nn.BatchNorm1d) for m in self.base.modules())
+        tables = {id(m.weight) for m in self.base.modules() if isinstance(m, nn.Embedding)}
+        item_side = isinstance(self.base, ItemSideRecommender)
+        self.decision_layers = [
+            name
+            for name, parameter in self.base.named_parameters()
+            if id(parameter) not in tables
+            and not (item_side and name.split(".")[0] == self.base.encoder_name)
+        ]
+
+    def pretrain_loader(self, config, dataset: ColdStartDataset) -> UserTaskLoader:
+        return UserTaskLoader(config, dataset, "old")
+
+    def warm_up_loader(self, config, dataset: ColdStartDataset, phase: str) -> UserTaskLoader:
+        return UserTaskLoader(config, dataset, phase)
+
+    def pretrain_loss(self, interaction: Interaction) -> Tensor:
+        if self.has_norms:
+            self.base.train()
+            with torch.no_grad():
+                self.base(Interaction(self.anonymous(interaction)))
+        self.base.eval()
+        return self.calculate_loss(interaction)
+
+    def calculate_loss(self, interaction: Interaction) -> Tensor:
+        """The outer loss: that of the users' queries after adapting to their supports."""
+        tasks = self.columns(interaction, len(interaction) // self.task_size)
+        decision = self.decision_parameters()
+
+        def query_loss(columns: Parameters) -> Tensor:
+            adapted = self.adapt(decision, columns, columns[SUPPORT])
+            return self.loss_of(adapted, columns, columns[QUERY])
+
+        return vmap(query_loss, randomness="different")(tasks).mean()
+
+    def decision_parameters(self) -> Parameters:
+        """The decision layers as they are for a user of whom nothing is known."""
+        parameters = dict(self.base.named_parameters())
+        return {name: parameters[name] for name in self.decision_layers}
+
+    def anonymous(self, interaction: Interaction) -> Parameters:
+        """A batch's columns, all users and items being the padding."""
+        columns = dict(interaction.interaction)
+        for field in (self.dataset.uid_field, self.dataset.iid_field):
+            columns[field] = torch.zeros_like(columns[field])
+        return columns
+
+    def columns(self, interaction: Interaction, n_tasks: int) -> Parameters:
+        """An anonymous batch as tensors ``[n_tasks, rows, ...]``."""
+        columns = self.anonymous(interaction)
+        if isinstance(self.base, ItemSideRecommender):  # the same for all users: encode once
+            columns[SEQUENCE] = self.base.represent(Interaction(columns))
+        return {name: c.reshape(n_tasks, -1, *c.shape[1:]) for name, c in columns.items()}
+
+    def logits_of(self, decision: Parameters, columns: Parameters) -> Tensor:
+        """Logits of one user's rows with these decision layers, ``[rows]``."""
+        output = functional_call(self.base, decision, (Interaction(columns),))
+        return self.item_embedding.as_logits(output)
+
+    def loss_of(self, decision: Parameters, columns: Parameters, weight: Tensor) -> Tensor:
+        """Mean log-loss of the rows whose weight is 1; 0 if there are none."""
+        logits = self.logits_of(decision, columns)
+        losses = binary_cross_entropy_with_logits(logits, columns[self.LABEL], reduction="none")
+        return (losses * weight).sum() / weight.sum().clamp(min=1)
+
+    def adapt(self, decision: Parameters, columns: Parameters, support: Tensor) -> Parameters:
+        """The local step on one user's support rows."""
+        gradient = grad(self.loss_of)(decision, columns, support)
+        return {name: value - self.local_lr * gradient[name] for name, value in decision.items()}
+
+    def observe(self, history: InteractionHistory, phase: str) -> None:
+        """Every user's latest samples up to a phase: half a task, as in training."""
+        split = self.dataset.split
+        known = np.flatnonzero(np.isin(split.set_of_row, range(PHASES.index(phase) + 1)))
+        users = self.dataset.inter_feat[self.dataset.uid_field].cpu().numpy()[known]
+        times = self.dataset.inter_feat[self.dataset.time_field].cpu().numpy()[known]
+        order = np.lexsort((times, users))
+        last = np.cumsum(np.bincount(users, minlength=self.dataset.user_num))
+        count = np.diff(last, prepend=0)
+        back = np.arange(self.task_size // 2)
+        position = np.maximum(last[:, None] - 1 - back, 0)
+        self.support_rows = torch.from_numpy(known[order][position])
+        self.support_known = torch.from_numpy((back < count[:, None]).astype(np.float32))
+
+    @torch.no_grad()
+    def predict(self, interaction: Interaction) -> Tensor:
+        """Scores with decision layers adapted to what each sample's user has shown so far."""
+        device = self.is_old.device
+        users, user_of_row = interaction[self.dataset.uid_field].cpu().unique(return_inverse=True)
+        rows = self.support_rows[users]
+        support = self.columns(self.dataset.batch(rows.flatten().to(device)), len(users))
+        weight = self.support_known[users].to(device)
+        decision = self.decision_parameters()
+        adapt = vmap(lambda columns, weight: self.adapt(decision, columns, weight))
+        logits = []
+        samples = self.columns(interaction, len(interaction))
+        # rows come sorted by user: a chunk has few users, and each user adapts in one chunk or two
+        for chunk in torch.arange(len(user_of_row)).split(_ROWS_AT_ONCE):
+            first, last = int(user_of_row[chunk].min()), int(user_of_row[chunk].max()) + 1
+            part = slice(first, last)
+            adapted = adapt({n: c[part] for n, c in support.items()}, weight[part])
+            which = (user_of_row[chunk] - first).to(device)
+            own = {name: value[which] for name, value in adapted.items()}
+            mine = {name: column[chunk.to(device)] for name, column in samples.items()}
+            logits.append(vmap(self.logits_of)(own, mine).reshape(-1))
+        return torch.sigmoid(torch.cat(logits))
+
+
+class UserTaskLoader:
+    """Batches of users' tasks: each a few samples of one user, half support and half query.
+
+    A user's samples are shuffled and cut into tasks of ``melu_task_size``; a rest of fewer than
+    ``melu_min_samples`` is left out. Shorter tasks are padded.
+
+    Args:
+        config: Uses ``train_batch_size``, ``melu_task_size``, ``melu_min_samples``, ``seed``.
+        dataset: The split data set.
+        name: The set whose samples make up the tasks.
+    """
+
+    def __init__(self, config, dataset: ColdStartDataset, name: str):
+        self.dataset, self.size = dataset, config["melu_task_size"]
+        self.min_samples = config["melu_min_samples"]
+        self.tasks_in_batch = max(1, config["train_batch_size"] // self.size)
+        self.random = np.random.default_rng(config["seed"])
+        self.rows = dataset.split.rows(name)
+        self.users = dataset.inter_feat[dataset.uid_field].cpu().numpy()[self.rows]
+        counts = np.bincount(self.users)
+        full, rest = counts // self.size, counts % self.size
+        self.n_tasks = int(full.sum() + (rest >= self.min_samples).sum())
+        self.sample_size = int((full * self.size).sum() + rest[rest >= self.min_samples].sum())
+
+    def __len__(self) -> int:
+        return -(-self.n_tasks // self.tasks_in_batch)
+
+    def __iter__(self) -> Iterator[Interaction]:
+        order = np.lexsort((self.random.random(len(self.rows)), self.users))
+        users = self.users[order]
+        first = np.searchsorted(users, users)  # where the row's user begins
+        place = np.arange(len(users)) - first
+        starts = np.flatnonzero(place % self.size == 0)
+        lengths = np.diff(np.append(starts, len(users)))
+        enough = lengths >= self.min_samples
+        starts, lengths = starts[enough], lengths[enough]
+        tasks = self.random.permutation(len(starts))
+        for chunk in np.array_split(tasks, max(1, len(self))) if len(tasks) else []:
+            yield self._batch(order, starts[chunk, None], lengths[chunk, None])
+
+    def _batch(self, order: np.ndarray, start: np.ndarray, length: np.ndarray) -> Interaction:
+        device = self.dataset.config["device"]
+        step = np.arange(self.size)
+        rows = self.rows[order[start + np.minimum(step, length - 1)]]
+        batch = self.dataset.batch(torch.from_numpy(rows.ravel()).to(device))
+        is_support = step < length // 2
+        for name, chosen in ((SUPPORT, is_support), (QUERY, ~is_support & (step < length))):
+            batch[name] = torch.from_numpy(chosen.astype(np.float32).ravel()).to(device)
+        return batch

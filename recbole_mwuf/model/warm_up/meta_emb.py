@@ -1,0 +1,140 @@
+"""MetaEmb: Warm Up Cold-start Advertisements (Pan et al., SIGIR 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from recbole.data.interaction import Interaction
+from recbole.model.layers import MLPLayers
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from recbole_mwuf.data import ColdStartDataset
+from recbole_mwuf.model.item_embedding import ItemIDs
+from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
+
+
+class AuthorGenerator(nn.Module):
+    """The authors' generator: one dense layer of the embedding's size, tanh, divided by 5."""
+
+    def __init__(self, n_inputs: int, size: int):
+        super().__init__()
+        self.dense = nn.Linear(n_inputs, size, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.tanh(self.dense(features)) / 5
+
+
+class MetaEmb(WarmUpModel):
+    """Generates a new item's first ID embedding from its features, so that it learns fast.
+
+    The generator is trained as a meta-learner: an embedding should score one mini-batch of its item
+    well, and after one gradient step on that mini-batch score another one well too. New items get
+    their generated embedding once; from then on it is trained like any other.
+
+    Args:
+        config: Uses ``metaemb_generator``, ``meta_hidden_size``, ``metaemb_cold_lr``,
+            ``metaemb_alpha``.
+        dataset: The split data set.
+        base: A trained base.
+    """
+
+    learns_in_meta_training = ("generator",)
+
+    def __init__(self, config, dataset: ColdStartDataset, base=None):
+        super().__init__(config, dataset, base)
+        self.cold_lr, self.alpha = config["metaemb_cold_lr"], config["metaemb_alpha"]
+        self.register_item_features(config)
+        n_inputs, size = self.item_features.shape[1], self.item_embedding.size
+        if config["metaemb_generator"] == "author":
+            self.generator: nn.Module = AuthorGenerator(n_inputs, size)
+        else:
+            layers = [n_inputs, *config["meta_hidden_size"], size]
+            self.generator = MLPLayers(layers, last_activation=False)
+        self.to(config["device"])
+
+    def meta_loader(self, config, dataset: ColdStartDataset) -> TaskLoader:
+        return TaskLoader(dataset, config["train_batch_size"], config["seed"])
+
+    def meta_loss(self, interaction: Interaction) -> Tensor:
+        """α · l_a + (1 - α) · l_b for a batch of :class:`TaskLoader`."""
+        (items, a), (_, b) = (half(interaction, i, self.ITEM_ID) for i in (0, 1))
+        task, task_of_row = torch.unique_consecutive(items, return_inverse=True)
+        embedding = self.generator(self.item_features[task])
+        loss_a = self.losses(a, embedding[task_of_row])
+        adapted = self.adapt(embedding, loss_a, task_of_row)
+        loss_b = self.losses(b, adapted[task_of_row])
+        return self.alpha * loss_a.mean() + (1 - self.alpha) * loss_b.mean()
+
+    def losses(self, interaction: Interaction, embedding: Tensor) -> Tensor:
+        """Log-loss of every sample with these embeddings, ``[B, k] -> [B]``."""
+        first_order = self.new_ids(interaction[self.ITEM_ID]).first_order
+        logits = self.item_embedding.logits(interaction, ItemIDs(embedding, first_order))
+        return binary_cross_entropy_with_logits(logits, interaction[self.LABEL], reduction="none")
+
+    def adapt(self, embedding: Tensor, loss: Tensor, task_of_row: Tensor) -> Tensor:
+        """e' = e - cold_lr · ∂l_a/∂e, l_a the mean loss of e's own item; of second order."""
+        own_mean = loss / torch.bincount(task_of_row)[task_of_row]
+        (gradient,) = torch.autograd.grad(own_mean.sum(), embedding, create_graph=True)
+        return embedding - self.cold_lr * gradient
+
+    @torch.no_grad()
+    def finish_meta_training(self) -> None:
+        generated = self.generator(self.item_features)
+        self.new_ids.assign(self.all_items(), ItemIDs(generated))
+
+
+def half(interaction: Interaction, which: int, item_field: str) -> tuple[Tensor, Interaction]:
+    """The first or second half of a batch and its items."""
+    size = len(interaction) // 2
+    part = Interaction(
+        {k: v[which * size : (which + 1) * size] for k, v in interaction.interaction.items()}
+    )
+    return part[item_field], part
+
+
+class TaskLoader:
+    """Batches of two disjoint mini-batches of K samples for each of several old items.
+
+    A batch holds the first mini-batch of all its items, then the second one in the same order.
+    Every sample is drawn at most once in an epoch; K is the phase size.
+
+    Args:
+        dataset: The split data set.
+        batch_size: Samples in a mini-batch of all items together, at least K.
+        seed: Seed of the drawing.
+    """
+
+    def __init__(self, dataset: ColdStartDataset, batch_size: int, seed: int):
+        self.dataset = dataset
+        self.size = dataset.split.phase_size
+        self.tasks_in_batch = max(1, batch_size // self.size)
+        self.random = np.random.default_rng(seed)
+        split = dataset.split
+        counts = np.diff(split.first)
+        n_tasks = np.where(split.is_old, counts // (2 * self.size), 0)
+        self.items = np.repeat(np.arange(len(counts)), n_tasks)
+        start_of_item = np.concatenate(([0], np.cumsum(n_tasks)[:-1]))
+        self.task_of_item = np.arange(len(self.items)) - start_of_item[self.items]
+
+    @property
+    def sample_size(self) -> int:
+        return len(self.items) * 2 * self.size
+
+    def __len__(self) -> int:
+        return -(-len(self.items) // self.tasks_in_batch)
+
+    def __iter__(self) -> Iterator[Interaction]:
+        split, device = self.dataset.split, self.dataset.config["device"]
+        # shuffle the rows within every item, then let task t of an item take its t-th 2K rows
+        item_of_position = np.repeat(np.arange(len(split.first) - 1), np.diff(split.first))
+        shuffled = np.lexsort((self.random.random(len(split.order)), item_of_position))
+        tasks = self.random.permutation(len(self.items))
+        for chunk in np.array_split(tasks, len(self)):
+            start = split.first[self.items[chunk]] + 2 * self.size * self.task_of_item[chunk]
+            positions = start[:, None] + np.arange(2 * self.size)
+            rows = split.order[shuffled[positions]].reshape(len(chunk), 2, self.size)
+            rows = torch.from_numpy(rows.swapaxes(0, 1).ravel()).to(device)
+            yield self.dataset.batch(rows)
