@@ -19,6 +19,11 @@ Every other setting of RecBole and of recbole-mwuf can be given in the same way;
 in the properties folder."""
 
 
+def silence_recbole() -> None:
+    """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="recbole")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line: ``--key=value`` settings; prints the phase table.
 
@@ -31,8 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(_USAGE)
         return 0
     debug = any(a.lower() == "--state=debug" for a in arguments)
-    # RecBole's own code, which its users cannot mend: pandas 3, torch.cuda.amp
-    warnings.filterwarnings("ignore", category=FutureWarning, module="recbole")
+    silence_recbole()
     try:
         config_files = _check_arguments(arguments)
         print(run(config_file_list=config_files).table())

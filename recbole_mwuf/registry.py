@@ -85,10 +85,15 @@ def is_warm_up_method(name: str) -> bool:
     return name in WARM_UP_METHODS
 
 
-def _bases() -> set[str]:
+def known_bases() -> list[str]:
+    """Names of RecBole's context-aware models and of this package's bases, those refused too."""
     package = importlib.import_module("recbole.model.context_aware_recommender")
     recbole_names = {n for n in dir(package) if isinstance(getattr(package, n), type)}
-    return recbole_names.difference(WITHOUT_ID_EMBEDDINGS) | set(BASES)
+    return sorted(recbole_names | set(BASES))
+
+
+def _bases() -> set[str]:
+    return set(known_bases()).difference(WITHOUT_ID_EMBEDDINGS)
 
 
 def _suggestion(name: str) -> str:

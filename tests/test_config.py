@@ -68,7 +68,7 @@ def test_a_setting_of_the_users_own_is_kept():
         ("MWUF", "FFM", "base=FFM cannot be warmed up"),
         ("MWUF", "LR", "base=LR cannot be warmed up"),
         ("MWUF", "BPR", "BPR is a general recommender"),
-        ("SASRec", None, "SASRec is a sequential recommender"),
+        ("BERT4Rec", None, "BERT4Rec is a sequential recommender"),
         ("MWUF", "MWUF", "is a warm-up method"),
     ],
 )

@@ -2,14 +2,19 @@ from recbole_mwuf.data.dataloader import SetLoader
 from recbole_mwuf.data.dataset import ColdStartDataset
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.split import PHASES, SETS, WARM_SETS, ColdStartSplit, cold_start_split
+from recbole_mwuf.data.tasks import QUERY, SUPPORT, ItemTaskLoader, UserTaskLoader
 
 __all__ = [
     "PHASES",
+    "QUERY",
     "SETS",
+    "SUPPORT",
     "WARM_SETS",
     "ColdStartDataset",
     "ColdStartSplit",
     "InteractionHistory",
+    "ItemTaskLoader",
     "SetLoader",
+    "UserTaskLoader",
     "cold_start_split",
 ]

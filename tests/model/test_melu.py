@@ -4,9 +4,9 @@ import torch
 from torch.func import functional_call
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from recbole_mwuf.data import PHASES
+from recbole_mwuf.data import PHASES, QUERY, SUPPORT, UserTaskLoader
 from recbole_mwuf.model.base import create_base
-from recbole_mwuf.model.warm_up.melu import QUERY, SUPPORT, MeLU, UserTaskLoader
+from recbole_mwuf.model.warm_up.melu import MeLU
 
 
 @pytest.fixture

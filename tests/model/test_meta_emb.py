@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from recbole_mwuf.data import WARM_SETS
+from recbole_mwuf.data import WARM_SETS, ItemTaskLoader
 from recbole_mwuf.model.item_embedding import ItemIDs
-from recbole_mwuf.model.warm_up.meta_emb import AuthorGenerator, MetaEmb, TaskLoader
+from recbole_mwuf.model.warm_up.meta_emb import AuthorGenerator, MetaEmb
 from recbole_mwuf.trainer import WarmUpTrainer
 
 
@@ -20,7 +20,7 @@ def meta_emb(trained):
 
 def test_tasks_are_disjoint_batches_of_the_same_items(meta_emb):
     _, data, _ = meta_emb()
-    loader = TaskLoader(data, batch_size=9, seed=3)  # K = 3: three items in a batch
+    loader = ItemTaskLoader(data, batch_size=9, seed=3)  # K = 3: three items in a batch
     items, users = data.inter_feat["item_id"], data.inter_feat["user_id"]
     row_of = {}
     for row, key in enumerate(zip(items.tolist(), data.inter_feat["timestamp"].tolist(), users)):
@@ -46,7 +46,7 @@ def test_tasks_are_disjoint_batches_of_the_same_items(meta_emb):
 def test_inner_step_against_finite_differences(meta_emb):
     """e' - e is -cold_lr times the gradient of each item's own mean loss."""
     _, data, model = meta_emb(metaemb_cold_lr=0.5)
-    batch = next(iter(TaskLoader(data, 9, 0)))
+    batch = next(iter(ItemTaskLoader(data, 9, 0)))
     rows = type(batch)({k: v[: len(batch) // 2] for k, v in batch.interaction.items()})
     task, of_row = rows["item_id"].unique_consecutive(return_inverse=True)
     model.base.double()
@@ -71,7 +71,7 @@ def test_inner_step_against_finite_differences(meta_emb):
 def test_second_order_gradient_against_finite_differences(meta_emb):
     """The generator's gradient goes through the inner step; a first-order one would differ."""
     _, data, model = meta_emb(metaemb_cold_lr=2.0, metaemb_alpha=0.3)
-    batch = next(iter(TaskLoader(data, 9, 0)))
+    batch = next(iter(ItemTaskLoader(data, 9, 0)))
     for module in (model.base, model.new_ids, model.generator):
         module.double()
     model.item_features = model.item_features.double()
@@ -97,7 +97,7 @@ def test_second_order_gradient_against_finite_differences(meta_emb):
 
 def test_meta_loss_by_hand(meta_emb):
     _, data, model = meta_emb(metaemb_cold_lr=0.0, metaemb_alpha=0.25)
-    batch = next(iter(TaskLoader(data, 9, 0)))
+    batch = next(iter(ItemTaskLoader(data, 9, 0)))
     items = batch["item_id"]
     embedding = model.generator(model.item_features[items])
     ids = ItemIDs(embedding, model.mean_of_old_items().first_order.expand(len(items), 1))

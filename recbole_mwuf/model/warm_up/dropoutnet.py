@@ -26,7 +26,7 @@ class DropoutNet(WarmUpModel):
     """
 
     shares_pretrained_base = False
-    observes = ("new_ids",)
+    assigns = ("new_ids",)
 
     def __init__(self, config, dataset: ColdStartDataset, base=None):
         super().__init__(config, dataset, base)

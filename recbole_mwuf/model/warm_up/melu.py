@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from recbole.data.interaction import Interaction
@@ -11,11 +9,17 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from recbole_mwuf.data import PHASES, ColdStartDataset, InteractionHistory
+from recbole_mwuf.data import (
+    PHASES,
+    QUERY,
+    SUPPORT,
+    ColdStartDataset,
+    InteractionHistory,
+    UserTaskLoader,
+)
 from recbole_mwuf.model.base.item_side import SEQUENCE, ItemSideRecommender
 from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
 
-SUPPORT, QUERY = "melu_support", "melu_query"  # 1 where a row belongs to it; both 0: padding
 _ROWS_AT_ONCE = 512  # scored rows, each with decision layers of its own
 
 Parameters = dict[str, Tensor]
@@ -47,7 +51,7 @@ class MeLU(WarmUpModel):
         super().__init__(config, dataset, base)
         self.local_lr, self.task_size = config["melu_local_lr"], config["melu_task_size"]
         self.dataset = dataset
-        self.has_norms = any(isinstance(m, nn.BatchNorm1d) for m in self.base.modules())
+        self.norms = [m for m in self.base.modules() if isinstance(m, nn.BatchNorm1d)]
         tables = {id(m.weight) for m in self.base.modules() if isinstance(m, nn.Embedding)}
         item_side = isinstance(self.base, ItemSideRecommender)
         self.decision_layers = [
@@ -64,12 +68,18 @@ class MeLU(WarmUpModel):
         return UserTaskLoader(config, dataset, phase)
 
     def pretrain_loss(self, interaction: Interaction) -> Tensor:
-        if self.has_norms:
-            self.base.train()
-            with torch.no_grad():
-                self.base(Interaction(self.anonymous(interaction)))
+        if self.norms:
+            self.renew_norms(interaction)
         self.base.eval()
         return self.calculate_loss(interaction)
+
+    @torch.no_grad()
+    def renew_norms(self, interaction: Interaction) -> None:
+        """Take a batch into the running statistics; the first batches count alike."""
+        for norm in self.norms:
+            norm.momentum = max(0.1, 1 / (int(norm.num_batches_tracked) + 1))
+        self.base.train()
+        self.base(Interaction(self.anonymous(interaction)))
 
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """The outer loss: that of the users' queries after adapting to their supports."""
@@ -153,54 +163,3 @@ class MeLU(WarmUpModel):
             mine = {name: column[chunk.to(device)] for name, column in samples.items()}
             logits.append(vmap(self.logits_of)(own, mine).reshape(-1))
         return torch.sigmoid(torch.cat(logits))
-
-
-class UserTaskLoader:
-    """Batches of users' tasks: each a few samples of one user, half support and half query.
-
-    A user's samples are shuffled and cut into tasks of ``melu_task_size``; a rest of fewer than
-    ``melu_min_samples`` is left out. Shorter tasks are padded.
-
-    Args:
-        config: Uses ``train_batch_size``, ``melu_task_size``, ``melu_min_samples``, ``seed``.
-        dataset: The split data set.
-        name: The set whose samples make up the tasks.
-    """
-
-    def __init__(self, config, dataset: ColdStartDataset, name: str):
-        self.dataset, self.size = dataset, config["melu_task_size"]
-        self.min_samples = config["melu_min_samples"]
-        self.tasks_in_batch = max(1, config["train_batch_size"] // self.size)
-        self.random = np.random.default_rng(config["seed"])
-        self.rows = dataset.split.rows(name)
-        self.users = dataset.inter_feat[dataset.uid_field].cpu().numpy()[self.rows]
-        counts = np.bincount(self.users)
-        full, rest = counts // self.size, counts % self.size
-        self.n_tasks = int(full.sum() + (rest >= self.min_samples).sum())
-        self.sample_size = int((full * self.size).sum() + rest[rest >= self.min_samples].sum())
-
-    def __len__(self) -> int:
-        return -(-self.n_tasks // self.tasks_in_batch)
-
-    def __iter__(self) -> Iterator[Interaction]:
-        order = np.lexsort((self.random.random(len(self.rows)), self.users))
-        users = self.users[order]
-        first = np.searchsorted(users, users)  # where the row's user begins
-        place = np.arange(len(users)) - first
-        starts = np.flatnonzero(place % self.size == 0)
-        lengths = np.diff(np.append(starts, len(users)))
-        enough = lengths >= self.min_samples
-        starts, lengths = starts[enough], lengths[enough]
-        tasks = self.random.permutation(len(starts))
-        for chunk in np.array_split(tasks, max(1, len(self))) if len(tasks) else []:
-            yield self._batch(order, starts[chunk, None], lengths[chunk, None])
-
-    def _batch(self, order: np.ndarray, start: np.ndarray, length: np.ndarray) -> Interaction:
-        device = self.dataset.config["device"]
-        step = np.arange(self.size)
-        rows = self.rows[order[start + np.minimum(step, length - 1)]]
-        batch = self.dataset.batch(torch.from_numpy(rows.ravel()).to(device))
-        is_support = step < length // 2
-        for name, chosen in ((SUPPORT, is_support), (QUERY, ~is_support & (step < length))):
-            batch[name] = torch.from_numpy(chosen.astype(np.float32).ravel()).to(device)
-        return batch

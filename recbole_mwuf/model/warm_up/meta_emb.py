@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import numpy as np
 import torch
 from recbole.data.interaction import Interaction
 from recbole.model.layers import MLPLayers
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from recbole_mwuf.data import ColdStartDataset
+from recbole_mwuf.data import ColdStartDataset, ItemTaskLoader
 from recbole_mwuf.model.item_embedding import ItemIDs
 from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
 
@@ -42,6 +39,7 @@ class MetaEmb(WarmUpModel):
     """
 
     learns_in_meta_training = ("generator",)
+    assigns = ("new_ids",)
 
     def __init__(self, config, dataset: ColdStartDataset, base=None):
         super().__init__(config, dataset, base)
@@ -55,11 +53,11 @@ class MetaEmb(WarmUpModel):
             self.generator = MLPLayers(layers, last_activation=False)
         self.to(config["device"])
 
-    def meta_loader(self, config, dataset: ColdStartDataset) -> TaskLoader:
-        return TaskLoader(dataset, config["train_batch_size"], config["seed"])
+    def meta_loader(self, config, dataset: ColdStartDataset) -> ItemTaskLoader:
+        return ItemTaskLoader(dataset, config["train_batch_size"], config["seed"])
 
     def meta_loss(self, interaction: Interaction) -> Tensor:
-        """α · l_a + (1 - α) · l_b for a batch of :class:`TaskLoader`."""
+        """α · l_a + (1 - α) · l_b for a batch of :class:`ItemTaskLoader`."""
         (items, a), (_, b) = (half(interaction, i, self.ITEM_ID) for i in (0, 1))
         task, task_of_row = torch.unique_consecutive(items, return_inverse=True)
         embedding = self.generator(self.item_features[task])
@@ -93,48 +91,3 @@ def half(interaction: Interaction, which: int, item_field: str) -> tuple[Tensor,
         {k: v[which * size : (which + 1) * size] for k, v in interaction.interaction.items()}
     )
     return part[item_field], part
-
-
-class TaskLoader:
-    """Batches of two disjoint mini-batches of K samples for each of several old items.
-
-    A batch holds the first mini-batch of all its items, then the second one in the same order.
-    Every sample is drawn at most once in an epoch; K is the phase size.
-
-    Args:
-        dataset: The split data set.
-        batch_size: Samples in a mini-batch of all items together, at least K.
-        seed: Seed of the drawing.
-    """
-
-    def __init__(self, dataset: ColdStartDataset, batch_size: int, seed: int):
-        self.dataset = dataset
-        self.size = dataset.split.phase_size
-        self.tasks_in_batch = max(1, batch_size // self.size)
-        self.random = np.random.default_rng(seed)
-        split = dataset.split
-        counts = np.diff(split.first)
-        n_tasks = np.where(split.is_old, counts // (2 * self.size), 0)
-        self.items = np.repeat(np.arange(len(counts)), n_tasks)
-        start_of_item = np.concatenate(([0], np.cumsum(n_tasks)[:-1]))
-        self.task_of_item = np.arange(len(self.items)) - start_of_item[self.items]
-
-    @property
-    def sample_size(self) -> int:
-        return len(self.items) * 2 * self.size
-
-    def __len__(self) -> int:
-        return -(-len(self.items) // self.tasks_in_batch)
-
-    def __iter__(self) -> Iterator[Interaction]:
-        split, device = self.dataset.split, self.dataset.config["device"]
-        # shuffle the rows within every item, then let task t of an item take its t-th 2K rows
-        item_of_position = np.repeat(np.arange(len(split.first) - 1), np.diff(split.first))
-        shuffled = np.lexsort((self.random.random(len(split.order)), item_of_position))
-        tasks = self.random.permutation(len(self.items))
-        for chunk in np.array_split(tasks, len(self)):
-            start = split.first[self.items[chunk]] + 2 * self.size * self.task_of_item[chunk]
-            positions = start[:, None] + np.arange(2 * self.size)
-            rows = split.order[shuffled[positions]].reshape(len(chunk), 2, self.size)
-            rows = torch.from_numpy(rows.swapaxes(0, 1).ravel()).to(device)
-            yield self.dataset.batch(rows)

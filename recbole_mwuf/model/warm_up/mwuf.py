@@ -29,7 +29,7 @@ class MWUF(WarmUpModel):
     """
 
     learns_in_meta_training = learns_in_warm_up = ("new_ids", "meta_scaling", "meta_shifting")
-    observes = ("mean_users",)
+    assigns = ("mean_users",)
 
     def __init__(self, config, dataset: ColdStartDataset, base=None):
         super().__init__(config, dataset, base)

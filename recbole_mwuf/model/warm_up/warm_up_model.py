@@ -65,11 +65,11 @@ class WarmUpModel(AbstractRecommender):
     shares_pretrained_base = True
     # data: scored rows in the order of the data; user: sorted by user
     scoring_order = "data"
-    # the modules that each step may move by gradient, and the state that observe() may set;
-    # everything else stays as it is, bit for bit
+    # the modules that each step may move by gradient, and the state that it may set
+    # outright; everything else stays as it is, bit for bit
     learns_in_meta_training: tuple[str, ...] = ()
     learns_in_warm_up: tuple[str, ...] = ("new_ids",)
-    observes: tuple[str, ...] = ()
+    assigns: tuple[str, ...] = ()
 
     def __init__(self, config, dataset: ColdStartDataset, base: ContextRecommender | None = None):
         super().__init__()

@@ -1,0 +1,109 @@
+"""Batches of tasks, for methods that learn to learn: a task is an item or a user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from recbole.data.interaction import Interaction
+
+from recbole_mwuf.data.dataset import ColdStartDataset
+
+SUPPORT, QUERY = "task_support", "task_query"  # 1 where a row belongs to it; both 0: padding
+
+
+class ItemTaskLoader:
+    """Batches of two disjoint mini-batches of K samples for each of several old items.
+
+    A batch holds the first mini-batch of all its items, then the second one in the same order.
+    Every sample is drawn at most once in an epoch; K is the phase size.
+
+    Args:
+        dataset: The split data set.
+        batch_size: Samples in a mini-batch of all items together, at least K.
+        seed: Seed of the drawing.
+    """
+
+    def __init__(self, dataset: ColdStartDataset, batch_size: int, seed: int):
+        self.dataset = dataset
+        self.size = dataset.split.phase_size
+        self.tasks_in_batch = max(1, batch_size // self.size)
+        self.random = np.random.default_rng(seed)
+        split = dataset.split
+        counts = np.diff(split.first)
+        n_tasks = np.where(split.is_old, counts // (2 * self.size), 0)
+        self.items = np.repeat(np.arange(len(counts)), n_tasks)
+        start_of_item = np.concatenate(([0], np.cumsum(n_tasks)[:-1]))
+        self.task_of_item = np.arange(len(self.items)) - start_of_item[self.items]
+
+    @property
+    def sample_size(self) -> int:
+        return len(self.items) * 2 * self.size
+
+    def __len__(self) -> int:
+        return -(-len(self.items) // self.tasks_in_batch)
+
+    def __iter__(self) -> Iterator[Interaction]:
+        split, device = self.dataset.split, self.dataset.config["device"]
+        # shuffle the rows within every item, then let task t of an item take its t-th 2K rows
+        item_of_position = np.repeat(np.arange(len(split.first) - 1), np.diff(split.first))
+        shuffled = np.lexsort((self.random.random(len(split.order)), item_of_position))
+        tasks = self.random.permutation(len(self.items))
+        for chunk in np.array_split(tasks, len(self)):
+            start = split.first[self.items[chunk]] + 2 * self.size * self.task_of_item[chunk]
+            positions = start[:, None] + np.arange(2 * self.size)
+            rows = split.order[shuffled[positions]].reshape(len(chunk), 2, self.size)
+            rows = torch.from_numpy(rows.swapaxes(0, 1).ravel()).to(device)
+            yield self.dataset.batch(rows)
+
+
+class UserTaskLoader:
+    """Batches of users' tasks: each a few samples of one user, half support and half query.
+
+    A user's samples are shuffled and cut into tasks of ``melu_task_size``; a rest of fewer than
+    ``melu_min_samples`` is left out. Shorter tasks are padded.
+
+    Args:
+        config: Uses ``train_batch_size``, ``melu_task_size``, ``melu_min_samples``, ``seed``.
+        dataset: The split data set.
+        name: The set whose samples make up the tasks.
+    """
+
+    def __init__(self, config, dataset: ColdStartDataset, name: str):
+        self.dataset, self.size = dataset, config["melu_task_size"]
+        self.min_samples = config["melu_min_samples"]
+        self.tasks_in_batch = max(1, config["train_batch_size"] // self.size)
+        self.random = np.random.default_rng(config["seed"])
+        self.rows = dataset.split.rows(name)
+        self.users = dataset.inter_feat[dataset.uid_field].cpu().numpy()[self.rows]
+        counts = np.bincount(self.users)
+        full, rest = counts // self.size, counts % self.size
+        self.n_tasks = int(full.sum() + (rest >= self.min_samples).sum())
+        self.sample_size = int((full * self.size).sum() + rest[rest >= self.min_samples].sum())
+
+    def __len__(self) -> int:
+        return -(-self.n_tasks // self.tasks_in_batch)
+
+    def __iter__(self) -> Iterator[Interaction]:
+        order = np.lexsort((self.random.random(len(self.rows)), self.users))
+        users = self.users[order]
+        first = np.searchsorted(users, users)  # where the row's user begins
+        place = np.arange(len(users)) - first
+        starts = np.flatnonzero(place % self.size == 0)
+        lengths = np.diff(np.append(starts, len(users)))
+        enough = lengths >= self.min_samples
+        starts, lengths = starts[enough], lengths[enough]
+        tasks = self.random.permutation(len(starts))
+        for chunk in np.array_split(tasks, max(1, len(self))) if len(tasks) else []:
+            yield self._batch(order, starts[chunk, None], lengths[chunk, None])
+
+    def _batch(self, order: np.ndarray, start: np.ndarray, length: np.ndarray) -> Interaction:
+        device = self.dataset.config["device"]
+        step = np.arange(self.size)
+        rows = self.rows[order[start + np.minimum(step, length - 1)]]
+        batch = self.dataset.batch(torch.from_numpy(rows.ravel()).to(device))
+        is_support = step < length // 2
+        for name, chosen in ((SUPPORT, is_support), (QUERY, ~is_support & (step < length))):
+            batch[name] = torch.from_numpy(chosen.astype(np.float32).ravel()).to(device)
+        return batch

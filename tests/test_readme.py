@@ -1,0 +1,43 @@
+"""What the README shows is what the code does."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.compatibility import compatibility_table
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_compatibility_table(tiny_path):
+    """Generated anew by ``python -m tests.compatibility``."""
+    (shown,) = re.findall(r"<!-- compatibility -->\n(.*?)\n<!-- end -->", README, re.DOTALL)
+    assert shown.strip() == compatibility_table(tiny_path)
+
+
+def test_ci_runs_the_readmes_test_command():
+    (command,) = re.findall(r"<!-- test command -->\n```bash\n(.*?)\n```", README)
+    script = (ROOT / ".ci/run").read_text()
+    line = next(line for line in script.splitlines() if line.startswith("command="))
+    found = subprocess.run(
+        ["bash", "-c", f'{line}; echo "$command"'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == command
+    assert 'bash -c "$command"' in script
+
+
+def test_settings_named_in_the_readme_exist():
+    from recbole_mwuf.config import Config
+
+    known = set(Config("MWUF", "DIN", "ml-1m").final_config_dict) | {"config_files", "key"}
+    named = re.findall(r"--([a-zA-Z_]+)=", README) + re.findall(r"`([a-z]+_[a-z_]+):", README)
+    assert set(named) - known == set()
