@@ -77,7 +77,8 @@ class MeLU(WarmUpModel):
     def renew_norms(self, interaction: Interaction) -> None:
         """Take a batch into the running statistics; the first batches count alike."""
         for norm in self.norms:
-            norm.momentum = max(0.1, 1 / (int(norm.num_batches_tracked) + 1))
+            seen = 0 if norm.num_batches_tracked is None else int(norm.num_batches_tracked)
+            norm.momentum = max(0.1, 1 / (seen + 1))
         self.base.train()
         self.base(Interaction(self.anonymous(interaction)))
 
