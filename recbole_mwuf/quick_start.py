@@ -23,6 +23,17 @@ from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp, WarmUpModel
 from recbole_mwuf.registry import get_model, is_warm_up_method
 from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, checkpoint, get_trainer, seed_stage
 
+# what a result file tells about time and memory; 0 for a step that was not taken
+_TIMING = (
+    "load_s",
+    "pretrain_s",
+    "pretrain_samples_per_s",
+    "meta_s",
+    "meta_samples_per_s",
+    "phases_s",
+    "peak_rss_mb",
+)
+
 
 def run(
     model: str | None = None,
@@ -54,7 +65,7 @@ def run(
     init_logger(config)
     logger = getLogger()
     logger.info(config)
-    timing: dict[str, float] = {}
+    timing = dict.fromkeys(_TIMING, 0.0)
     seed_stage(config)
     start = perf_counter()
     data = ColdStartDataset(config)
@@ -133,7 +144,7 @@ def _train_base(
     trainer = BaseTrainer(config, base, model.pretrain_loss if own else None)
     trainer.fit(model.pretrain_loader(config, data), show_progress=config["show_progress"])
     timing["pretrain_s"] = trainer.seconds
-    timing["pretrain_samples_per_s"] = trainer.samples / trainer.seconds
+    timing["pretrain_samples_per_s"] = _rate(trainer.samples, trainer.seconds)
     if files is not None:
         trainer.save_base(files.base, data, trained_for)
     return base
@@ -148,9 +159,13 @@ def _warm_up(
     trainer.meta_train(data)
     phases = trainer.run_phases(data)
     timing["meta_s"] = trainer.meta_seconds
-    timing["meta_samples_per_s"] = trainer.meta_samples / max(trainer.meta_seconds, 1e-9)
+    timing["meta_samples_per_s"] = _rate(trainer.meta_samples, trainer.meta_seconds)
     timing["phases_s"] = trainer.phases_seconds
     return trainer, phases
+
+
+def _rate(samples: int, seconds: float) -> float:
+    return samples / seconds if samples else 0.0
 
 
 def _plain_values(settings: dict) -> dict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from recbole.data.interaction import Interaction
 
@@ -36,10 +37,11 @@ class SetLoader:
         self.phase = phase
         self.shuffle = order == "shuffled"
         self.rows = torch.from_numpy(dataset.split.rows(name))
-        key = {"time": dataset.time_field, "user": dataset.uid_field}.get(order)
-        if key is not None:
-            values = dataset.inter_feat[key].cpu()[self.rows]
-            self.rows = self.rows[torch.argsort(values, stable=True)]
+        if order == "time":
+            self.rows = self.rows[np.argsort(dataset.times[self.rows], kind="stable")]
+        elif order == "user":
+            users = dataset.inter_feat[dataset.uid_field].cpu()[self.rows]
+            self.rows = self.rows[torch.argsort(users, stable=True)]
         self.generator = torch.Generator().manual_seed(seed)
 
     @classmethod

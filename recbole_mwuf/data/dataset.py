@@ -27,6 +27,7 @@ class ColdStartDataset(Dataset):
     Attributes:
         split: :class:`~recbole_mwuf.data.split.ColdStartSplit`
         history: :class:`~recbole_mwuf.data.history.InteractionHistory`
+        times: Time of every interaction, float64, shape ``[n_rows]``.
 
     Raises:
         UserError: if the files are missing, a needed field is not loaded, or N and K do not fit.
@@ -87,10 +88,11 @@ class ColdStartDataset(Dataset):
     def _split(self) -> None:
         inter = self.inter_feat
         labels = inter[self.label_field].to_numpy(dtype=np.float32)
+        # float64, before RecBole makes float32 of it: 32 bits cannot tell seconds apart
+        self.times = inter[self.time_field].to_numpy(dtype=np.float64)
         self.split = cold_start_split(
             inter[self.iid_field].to_numpy(),
-            # float64, before RecBole makes float32 of it: 32 bits cannot tell seconds apart
-            inter[self.time_field].to_numpy(),
+            self.times,
             self.config["old_item_threshold"],
             self.config["phase_size"],
             self.item_num,

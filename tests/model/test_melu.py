@@ -89,7 +89,7 @@ def test_scores_against_a_plain_loop(melu):
         rows = data.batch(torch.from_numpy(data.split.rows("test")), phase)
         scores = model.predict(rows)
         known = np.isin(data.split.set_of_row, range(PHASES.index(phase) + 1))
-        users, times = data.inter_feat["user_id"].numpy(), data.inter_feat["timestamp"].numpy()
+        users, times = data.inter_feat["user_id"].numpy(), data.times
         for i in range(0, len(rows), 7):
             mine = np.flatnonzero(known & (users == int(rows["user_id"][i])))
             support = mine[np.argsort(times[mine], kind="stable")][-4:]  # the latest half task

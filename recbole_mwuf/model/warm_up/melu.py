@@ -133,8 +133,7 @@ class MeLU(WarmUpModel):
         split = self.dataset.split
         known = np.flatnonzero(np.isin(split.set_of_row, range(PHASES.index(phase) + 1)))
         users = self.dataset.inter_feat[self.dataset.uid_field].cpu().numpy()[known]
-        times = self.dataset.inter_feat[self.dataset.time_field].cpu().numpy()[known]
-        order = np.lexsort((times, users))
+        order = np.lexsort((self.dataset.times[known], users))
         last = np.cumsum(np.bincount(users, minlength=self.dataset.user_num))
         count = np.diff(last, prepend=0)
         back = np.arange(self.task_size // 2)
