@@ -32,6 +32,6 @@ setup(
         "pyyaml",
         "tqdm",
     ],
-    extras_require={"test": ["pytest", "hypothesis", "ruff", "mypy"]},
+    extras_require={"test": ["pytest", "hypothesis", "ruff", "mypy", "setuptools>=70.1"]},
     entry_points={"console_scripts": ["recbole-mwuf=recbole_mwuf.cli:main"]},
 )

@@ -1,0 +1,68 @@
+"""What a user gets who installs the wheel and works in an empty folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ["recbole_mwuf", "dataset_converters", "properties", "setup.py", "pyproject.toml"]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """The content of the wheel, built from a copy of the sources."""
+    source = tmp_path_factory.mktemp("source")
+    for name in [*SOURCES, "README.md"]:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "."]
+    subprocess.run([*command, "-w", "wheel"], cwd=source, check=True, capture_output=True)
+    (wheel,) = (source / "wheel").glob("*.whl")
+    target = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as content:
+        content.extractall(target)
+    return target
+
+
+def run_python(code: str, site: Path) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.slow
+def test_every_properties_file_is_in_the_wheel(installed):
+    expected = {str(f.relative_to(ROOT)) for f in (ROOT / "properties").rglob("*.yaml")}
+    found = {
+        str(f.relative_to(installed / "recbole_mwuf"))
+        for f in (installed / "recbole_mwuf/properties").rglob("*.yaml")
+    }
+    assert found == expected
+    assert not (installed / "tests").exists()
+
+
+@pytest.mark.slow
+def test_settings_and_converter_work_from_the_wheel(installed):
+    done = run_python(
+        "import recbole_mwuf.config as c; from recbole_mwuf.cli import main;"
+        f"assert str(c.properties_dir()).startswith({str(installed)!r}), c.properties_dir();"
+        "print(c.Config('MWUF', 'DIN', 'ml-1m')['phase_size'], main(['--help']))",
+        installed,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-2:] == ["20", "0"]
+    done = run_python(
+        "import sys, runpy; sys.argv = ['x', 'movielens', '--help'];"
+        "runpy.run_module('dataset_converters', run_name='__main__')",
+        installed,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--input" in done.stdout
+    entry_points = next(installed.glob("*.dist-info")) / "entry_points.txt"
+    assert "recbole-mwuf = recbole_mwuf.cli:main" in entry_points.read_text()
