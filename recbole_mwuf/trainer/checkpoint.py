@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import warnings
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,9 @@ def read(path: str | Path) -> dict:
     """
     try:
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():  # torch warns of RecBole's protocol before it fails
+                warnings.simplefilter("ignore", UserWarning)
+                content = torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError:
             content = torch.load(
                 path, map_location="cpu", weights_only=False, pickle_module=_RecBolePickle
