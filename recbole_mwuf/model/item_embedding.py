@@ -111,24 +111,30 @@ class ItemEmbedding:
             )
         return reads["first_order"] > 0
 
-    def _tables(self) -> list[Tensor]:
-        owners = [self.base, self._first_order] if self.has_first_order else [self.base]
-        return [_table_rows(owner, self._item, self.n_items) for owner in owners]
+    def _owners(self) -> list[ContextRecommender]:
+        return [self.base, self._first_order] if self.has_first_order else [self.base]
 
     def rows(self, items: Tensor) -> ItemIDs:
         """The base's own ID parameters of some items, shape ``[B]``."""
-        return ItemIDs(*(table.index_select(0, items) for table in self._tables()))
+        looked_up = (
+            owner.token_embedding_table.embedding(items + _offset(owner, self._item))
+            for owner in self._owners()
+        )
+        return ItemIDs(*looked_up)
 
     @torch.no_grad()
     def assign(self, items: Tensor, ids: ItemIDs) -> None:
         """Overwrite the base's own ID parameters of some items, shape ``[B]``."""
-        for table, values in zip(self._tables(), ids):
+        for owner, values in zip(self._owners(), ids):
             if values is not None:
-                table[items] = values
+                table = owner.token_embedding_table.embedding.weight
+                table[items + _offset(owner, self._item)] = values
 
     def users(self) -> Tensor:
-        """The user ID embeddings, shape ``[n_users, k]``."""
-        return _table_rows(self.base, self._user, self._n_users)
+        """The user ID embeddings as they are now, without gradient, ``[n_users, k]``."""
+        start = _offset(self.base, self._user)
+        table = self.base.token_embedding_table.embedding.weight
+        return table.detach()[start : start + self._n_users]
 
     def logits(self, interaction: Interaction, ids: ItemIDs | None = None) -> Tensor:
         """The base's logit, with ``ids`` in place of the items' own parameters if given.
@@ -196,10 +202,9 @@ class ItemEmbedding:
         return torch.cat(chosen, dim=1)
 
 
-def _table_rows(owner: ContextRecommender, field: str, count: int) -> Tensor:
-    """One field's part of the table that all token fields share, as a view."""
-    start = int(owner.token_field_offsets[owner.token_field_names.index(field)])
-    return owner.token_embedding_table.embedding.weight[start : start + count]
+def _offset(owner: ContextRecommender, field: str) -> int:
+    """Where a field's rows begin in the table that all token fields share."""
+    return int(owner.token_field_offsets[owner.token_field_names.index(field)])
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
+import torch
 from recbole.trainer import Trainer
 from recbole.utils import set_color
 from torch import nn
@@ -12,6 +13,7 @@ from tqdm import tqdm
 
 from recbole_mwuf.data import SetLoader
 from recbole_mwuf.trainer import checkpoint
+from recbole_mwuf.trainer.optimizer import OptimizerGroup, row_wise
 
 
 class BaseTrainer(Trainer):
@@ -35,6 +37,20 @@ class BaseTrainer(Trainer):
         self.loss_func = loss_func
         self.seconds = 0.0
         self.samples = 0
+
+    def _build_optimizer(self, **kwargs):
+        """RecBole's optimiser for dense parameters, a row-wise one for tables with sparse rows.
+
+        Dense Adam would also move the rows that are absent from a batch, by their moments, and
+        takes time in proportion to the table, not to the batch.
+        """
+        params = [p for p in self.model.parameters() if p.requires_grad]
+        rows = [p for p in row_wise(self.model) if p.requires_grad]
+        dense = [p for p in params if not any(p is row for row in rows)]
+        return OptimizerGroup(
+            torch.optim.SparseAdam(rows, lr=self.learning_rate) if rows else None,
+            super()._build_optimizer(params=dense) if dense else None,
+        )
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
         if len(train_data) == 0:  # RecBole's loop would have no loss to return

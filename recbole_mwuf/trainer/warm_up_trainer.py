@@ -15,7 +15,6 @@ from recbole_mwuf.evaluator.metrics import evaluate
 from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.base_trainer import BaseTrainer
-from recbole_mwuf.trainer.optimizer import OptimizerGroup, row_wise
 
 
 class WarmUpTrainer(BaseTrainer):
@@ -34,19 +33,6 @@ class WarmUpTrainer(BaseTrainer):
         self.meta_samples = 0
         self._learns: tuple[str, ...] | None = None
         self._fresh_optimizer = config["warm_up_optimizer"] == "fresh"
-
-    def _build_optimizer(self, **kwargs):
-        """RecBole's optimiser for dense parameters, a row-wise one for ID tables.
-
-        Dense Adam would also move the rows that are absent from a batch, by their moments.
-        """
-        params = [p for p in self.model.parameters() if p.requires_grad]
-        rows = [p for p in row_wise(self.model) if p.requires_grad]
-        dense = [p for p in params if not any(p is row for row in rows)]
-        return OptimizerGroup(
-            torch.optim.SparseAdam(rows, lr=self.learning_rate) if rows else None,
-            super()._build_optimizer(params=dense) if dense else None,
-        )
 
     def _start(self, stage: str, learns: tuple[str, ...]) -> None:
         """Let these modules learn, and nothing else.

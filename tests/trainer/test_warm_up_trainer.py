@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from recbole_mwuf.data import PHASES, SETS, WARM_SETS, InteractionHistory, SetLoader
+from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.mwuf import MWUF
 from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp
 from recbole_mwuf.registry import get_base
@@ -149,3 +150,41 @@ def test_warm_up_learning_rate_is_that_of_the_id_rows(trained):
 
     assert distance(0.0) == 0
     assert distance(0.001) == distance(None) < distance(0.01)
+
+
+@pytest.mark.parametrize("base", ["WideDeep", "DIN"])
+def test_sparse_embedding_moves_only_the_rows_in_a_batch(make, base):
+    """Dense Adam goes on moving rows by their moments; the row-wise one does not."""
+
+    def rows_moved_by_second_batch(sparse):
+        config, data = make(base=base, sparse_embedding=sparse)
+        module = create_base(config, data)
+        trainer = BaseTrainer(config, module)
+        old = torch.from_numpy(data.split.rows("old"))
+        first, second = data.batch(old[:40], "cold"), data.batch(old[60:61], "cold")
+        weight = module.token_embedding_table.embedding.weight
+        for batch in (first, second):
+            before = weight.detach().clone()
+            trainer.optimizer.zero_grad()
+            module.calculate_loss(batch).backward()
+            trainer.optimizer.step()
+        return int((weight.detach() != before).any(1).sum()), module
+
+    dense, _ = rows_moved_by_second_batch(False)
+    sparse, module = rows_moved_by_second_batch(True)
+    in_batch = len(module.token_field_names) + getattr(module, "history_length", 0)
+    assert sparse <= in_batch
+    assert sparse < dense
+
+
+def test_sparse_embedding_trains_as_well(make):
+    def auc(sparse):
+        config, data = make(sparse_embedding=sparse, train_batch_size=8, epochs=12)
+        module = create_base(config, data)
+        loader = SetLoader.training(config, data, "old")
+        BaseTrainer(config, module).fit(loader)
+        return WarmUpTrainer(config, NoWarmUp(config, data, module)).evaluate_set(
+            data, "old", "cold"
+        )["auc"]
+
+    assert abs(auc(True) - auc(False)) < 0.05

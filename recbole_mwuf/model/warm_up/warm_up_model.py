@@ -162,7 +162,7 @@ class WarmUpModel(AbstractRecommender):
             torch.from_numpy(part).to(self.is_old.device)
             for part in history.bags(phase, positive_only)
         )
-        return embedding_bag(users, self.item_embedding.users(), offsets, mode="mean").detach()
+        return embedding_bag(users, self.item_embedding.users(), offsets, mode="mean")
 
     def warm_ids(self, items: Tensor) -> ItemIDs:
         """The ID parameters that new items are scored with, for a batch of items ``[B]``."""
