@@ -65,6 +65,8 @@ def run(
     init_logger(config)
     logger = getLogger()
     logger.info(config)
+    if config["torch_threads"] is not None:
+        torch.set_num_threads(config["torch_threads"])
     timing = dict.fromkeys(_TIMING, 0.0)
     seed_stage(config)
     start = perf_counter()

@@ -304,3 +304,14 @@ def test_the_readme_command_in_a_process_of_its_own(tmp_path):
     warm = [float(v) for v in rows["next_phase", "auc", "MWUF(WideDeep)"]]
     assert all(0.6 < v < 0.8 for v in base + warm)
     assert all(w > b for w, b in zip(warm[1:], base[1:]))
+
+
+def test_threads_of_torch(settings):
+    before = torch.get_num_threads()
+    try:
+        run("MWUF", "WideDeep", "tiny", config_dict={**settings, "torch_threads": 2}, saved=False)
+        assert torch.get_num_threads() == 2
+        run("MWUF", "WideDeep", "tiny", config_dict=settings, saved=False)
+        assert torch.get_num_threads() == 1  # the default of properties/overall.yaml
+    finally:
+        torch.set_num_threads(before)
