@@ -220,3 +220,78 @@ def test_a_number_is_the_same_in_both_ways(text):
     layout = tables.Layout((column, tables.whole("b")))
     fast = tables.parse_fast(layout, Block(1, 1, f"{text},1\n".encode()))
     assert fast.rows() == [(column.parse(text), 1)]
+
+
+@whole_conversions
+@given(st.dictionaries(ids, st.tuples(*[st.none() | ids] * 8), min_size=1, max_size=5))
+def test_sound_taobao_profiles(profiles):
+    raw = [
+        [str(user), *("" if c is None else str(c) for c in rest)] for user, rest in profiles.items()
+    ]
+    out = convert_files("taobao", TAOBAO | {"user_profile.csv": table(raw, header=PROFILE)})
+    assert out.rows("user")[: len(raw)] == raw
+
+
+@pytest.mark.parametrize(("file", "suffix"), [("user.csv", "user"), ("item.csv", "item")])
+@whole_conversions
+@given(features=st.dictionaries(ids, st.tuples(*[st.none() | ids] * 3), min_size=1, max_size=5))
+def test_sound_cikm_features(file, suffix, features):
+    raw = [[str(n), *("" if c is None else str(c) for c in rest)] for n, rest in features.items()]
+    out = convert_files("cikm2019", CIKM | {file: table(raw)})
+    assert out.rows(suffix)[: len(raw)] == raw
+
+
+ML_1M = {"users.dat": b"1::F::1::10::1\n", "movies.dat": b"2::Heat (1995)::Drama\n"}
+ML_100K = {
+    "u.user": b"1|24|M|technician|85711\n",
+    "u.item": f"2|Heat (1995)|01-Jan-1995||url|{'|'.join('0' * 19)}\n".encode(),
+}
+ML_CSV = {"movies.csv": b"movieId,title,genres\n2,Heat (1995),Drama\n"}
+RATINGS = [
+    ("ratings.dat", "::", None, ML_1M),
+    ("u.data", "\t", None, ML_100K),
+    ("ratings.csv", ",", "userId,movieId,rating,timestamp", ML_CSV),
+]
+
+
+@pytest.mark.parametrize(("file", "separator", "header", "others"), RATINGS)
+@whole_conversions
+@given(rows=st.lists(st.tuples(ids, ids, st.integers(1, 5), ids), min_size=1, max_size=8))
+def test_sound_ratings(file, separator, header, others, rows):
+    raw = [list(map(str, row)) for row in rows]
+    out = convert_files("movielens", others | {file: table(raw, separator, header)})
+    written = [[u, i, float(r), float(t)] for u, i, r, t in out.rows("inter")]
+    assert written == [[u, i, float(r), float(t)] for u, i, r, t in raw]
+
+
+FILES = [
+    ("taobao", "raw_sample.csv", ",", TAOBAO),
+    ("taobao", "ad_feature.csv", ",", TAOBAO),
+    ("taobao", "user_profile.csv", ",", TAOBAO),
+    ("cikm2019", "user.csv", ",", CIKM),
+    ("cikm2019", "item.csv", ",", CIKM),
+    ("movielens", "ratings.dat", "::", ML_1M | {"ratings.dat": b"1::2::3::4\n"}),
+    ("movielens", "u.data", "\t", ML_100K | {"u.data": b"1\t2\t3\t4\n"}),
+    ("movielens", "u.user", "|", ML_100K | {"u.data": b"1\t2\t3\t4\n"}),
+    ("movielens", "u.item", "|", ML_100K | {"u.data": b"1\t2\t3\t4\n"}),
+]
+SUFFIX = {"raw_sample.csv": "inter", "ratings.dat": "inter", "u.data": "inter"}
+
+
+@pytest.mark.parametrize(("converter", "file", "separator", "files"), FILES)
+@settings(deadline=None, max_examples=30)
+@given(row=st.lists(cells, min_size=3, max_size=10))
+def test_any_row_is_read_or_refused_with_file_and_line(converter, file, separator, files, row):
+    """No other failure, and no row that is lost without a word."""
+    lines = files[file].count(b"\n")
+    content = files[file] + separator.join(row).encode() + b"\n"
+    out = convert_files(converter, files | {file: content})
+    if isinstance(out, str):
+        assert re.search(rf"{re.escape(file)}, line {lines + 1}\b", out), out
+    else:
+        suffix = SUFFIX.get(file, "user" if "user" in file or "profile" in file else "item")
+        sound = lines - (1 if converter == "taobao" else 0)
+        if suffix == "inter":
+            assert len(out.rows(suffix)) == sound + 1
+        else:  # the row may repeat an id; then the first one counts
+            assert sound <= len(out.rows(suffix))
