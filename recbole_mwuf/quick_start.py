@@ -21,7 +21,7 @@ from recbole_mwuf.evaluator.result import RunResult
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp, WarmUpModel
 from recbole_mwuf.registry import get_model, is_warm_up_method
-from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, checkpoint, get_trainer, seed_stage
+from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, checkpoint, seed_stage
 
 # what a result file tells about time and memory; 0 for a step that was not taken
 _TIMING = (
@@ -157,7 +157,7 @@ def _warm_up(
 ) -> tuple[WarmUpTrainer, dict]:
     """Steps 2 to 6 for one method on a trained base."""
     seed_stage(config)
-    trainer = get_trainer(method.__name__)(config, method(config, data, base).to(config["device"]))
+    trainer = WarmUpTrainer(config, method(config, data, base).to(config["device"]))
     trainer.meta_train(data)
     phases = trainer.run_phases(data)
     timing["meta_s"] = trainer.meta_seconds

@@ -65,7 +65,7 @@ class InteractionHistory:
             tuple: users, shape ``[n_known]``, and each item's offset into them, ``[n_items]``.
         """
         length = self.seen(phase) - self.first
-        item = np.repeat(np.arange(len(self.first)), np.diff(self.split.first))
+        item = self.split.items_in_order()
         known = np.arange(len(self.users)) - self.first[item] < length[item]
         if positive_only:
             known &= self.labels > 0

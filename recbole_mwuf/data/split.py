@@ -38,6 +38,10 @@ class ColdStartSplit:
         """Rows of one of :data:`SETS`, in the order of the data."""
         return np.flatnonzero(self.set_of_row == SETS.index(name))
 
+    def items_in_order(self) -> np.ndarray:
+        """The item of every row of ``order``, shape ``[n_rows]``."""
+        return np.repeat(np.arange(len(self.is_old)), np.diff(self.first))
+
     def counts(self) -> dict:
         """Items and rows of every group, as written to the result file."""
         return {

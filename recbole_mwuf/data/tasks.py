@@ -47,8 +47,7 @@ class ItemTaskLoader:
     def __iter__(self) -> Iterator[Interaction]:
         split, device = self.dataset.split, self.dataset.config["device"]
         # shuffle the rows within every item, then let task t of an item take its t-th 2K rows
-        item_of_position = np.repeat(np.arange(len(split.first) - 1), np.diff(split.first))
-        shuffled = np.lexsort((self.random.random(len(split.order)), item_of_position))
+        shuffled = np.lexsort((self.random.random(len(split.order)), split.items_in_order()))
         tasks = self.random.permutation(len(self.items))
         for chunk in np.array_split(tasks, len(self)):
             start = split.first[self.items[chunk]] + 2 * self.size * self.task_of_item[chunk]
@@ -95,7 +94,7 @@ class UserTaskLoader:
         enough = lengths >= self.min_samples
         starts, lengths = starts[enough], lengths[enough]
         tasks = self.random.permutation(len(starts))
-        for chunk in np.array_split(tasks, max(1, len(self))) if len(tasks) else []:
+        for chunk in np.array_split(tasks, len(self)) if len(tasks) else []:
             yield self._batch(order, starts[chunk, None], lengths[chunk, None])
 
     def _batch(self, order: np.ndarray, start: np.ndarray, length: np.ndarray) -> Interaction:

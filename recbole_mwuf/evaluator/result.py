@@ -41,11 +41,11 @@ class RunResult:
         """Eq. 7 at every phase (``next_phase``) against the same base and seed."""
         if self.base_phases is None:
             return None
-        return {
-            phase: rela_impr(*(run[phase]["next_phase"].get("auc") for run in runs))
-            for runs in [(self.phases, self.base_phases)]
-            for phase in PHASES
-        }
+        model, base = (
+            {phase: run[phase]["next_phase"].get("auc") for phase in PHASES}
+            for run in (self.phases, self.base_phases)
+        )
+        return {phase: rela_impr(model[phase], base[phase]) for phase in PHASES}
 
     def to_dict(self) -> dict:
         """The content of the result file."""

@@ -53,7 +53,7 @@ class WarmUpTrainer(BaseTrainer):
         """Step 2: train the method's modules on the old items, seen as if they were new."""
         if not self.model.has_meta_training:
             return
-        self.model.start_meta_training(dataset.history)
+        self.model.observe(dataset.history, "cold")
         self._start("Meta-train", self.model.learns_in_meta_training)
         loader = self.model.meta_loader(self.config, dataset)
         self.fit(loader, show_progress=self.config["show_progress"])

@@ -97,7 +97,7 @@ def test_common_initial_embedding_is_the_mean_of_old_items(mwuf):
 def test_losses_by_hand_and_what_each_moves(mwuf):
     model, data = mwuf()
     model.new_ids.requires_grad_(True)
-    model.start_meta_training(data.history)
+    model.observe(data.history, "cold")
     rows = data.batch(torch.from_numpy(data.split.rows("old")[:16]))
     cold_loss, warm_loss = model.calculate_loss(rows)
     items = rows["item_id"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from recbole_mwuf.data import ColdStartDataset, InteractionHistory
 from recbole_mwuf.model.item_embedding import ItemIDs
@@ -31,7 +30,6 @@ class DropoutNet(WarmUpModel):
     def __init__(self, config, dataset: ColdStartDataset, base=None):
         super().__init__(config, dataset, base)
         self.p, self.refresh = config["dropoutnet_p"], config["dropoutnet_refresh"]
-        self.positive_only = config["interacted_users"] == "positive"
         self.history = dataset.history
         self.steps = 0
         self.mean_users = torch.zeros(self.item_embedding.n_items, self.item_embedding.size)
@@ -39,15 +37,14 @@ class DropoutNet(WarmUpModel):
     def pretrain_loss(self, interaction: Interaction) -> Tensor:
         """Step 1: the base's log-loss with a share p of the ID embeddings replaced."""
         if self.steps % self.refresh == 0:  # the users' embeddings are being learned
-            self.mean_users = self.mean_interacted_users(self.history, "cold", self.positive_only)
+            self.mean_users = self.mean_interacted_users(self.history, "cold")
         self.steps += 1
         items = interaction[self.ITEM_ID]
         own = self.item_embedding.rows(items)
         dropped = torch.rand(len(items), device=items.device) < self.p
         replaced = ItemIDs(self.mean_users[items], own.first_order)
-        logits = self.item_embedding.logits(interaction, ItemIDs.where(dropped, replaced, own))
-        return binary_cross_entropy_with_logits(logits, interaction[self.LABEL])
+        return self.log_loss(interaction, ItemIDs.where(dropped, replaced, own))
 
     def observe(self, history: InteractionHistory, phase: str) -> None:
-        mean = self.mean_interacted_users(history, phase, self.positive_only)
+        mean = self.mean_interacted_users(history, phase)
         self.new_ids.assign(self.all_items(), ItemIDs(mean))

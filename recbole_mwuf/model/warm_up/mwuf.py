@@ -34,7 +34,6 @@ class MWUF(WarmUpModel):
     def __init__(self, config, dataset: ColdStartDataset, base=None):
         super().__init__(config, dataset, base)
         variant = config["mwuf_variant"]
-        self.positive_only = config["interacted_users"] == "positive"
         size, n_items = self.item_embedding.size, self.item_embedding.n_items
         hidden = list(config["meta_hidden_size"])
         self.meta_scaling = self.meta_shifting = None
@@ -51,11 +50,8 @@ class MWUF(WarmUpModel):
     def has_meta_training(self) -> bool:
         return not (self.meta_scaling is None and self.meta_shifting is None)
 
-    def start_meta_training(self, history: InteractionHistory) -> None:
-        self.observe(history, "cold")
-
     def observe(self, history: InteractionHistory, phase: str) -> None:
-        self.mean_users = self.mean_interacted_users(history, phase, self.positive_only)
+        self.mean_users = self.mean_interacted_users(history, phase)
 
     def warm_up(self, cold: ItemIDs, items: Tensor) -> ItemIDs:
         """Eq. 5: v ⊙ τ_scale + τ_shift; first-order weights stay as they are.

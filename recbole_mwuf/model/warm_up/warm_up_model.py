@@ -75,6 +75,7 @@ class WarmUpModel(AbstractRecommender):
         super().__init__()
         self.ITEM_ID = dataset.iid_field
         self.LABEL = dataset.label_field
+        self.positive_users_only = config["interacted_users"] == "positive"
         self.base = create_base(config, dataset) if base is None else base
         self.base.requires_grad_(False)
         # holds the base without being a module: parameters are listed once
@@ -142,25 +143,20 @@ class WarmUpModel(AbstractRecommender):
         """The samples of steps 4 to 6: those of one warm-up set."""
         return SetLoader.training(config, dataset, phase)
 
-    def start_meta_training(self, history: InteractionHistory) -> None:
-        """Called once before step 2."""
-
     def finish_meta_training(self) -> None:
         """Called once after step 2."""
 
     def observe(self, history: InteractionHistory, phase: str) -> None:
-        """Take note of the users up to a phase: first ``cold``, later before training on one."""
+        """Take note of the users up to a phase: ``cold`` before steps 2 and 3, then each set's."""
 
-    def mean_interacted_users(
-        self, history: InteractionHistory, phase: str, positive_only: bool = False
-    ) -> Tensor:
+    def mean_interacted_users(self, history: InteractionHistory, phase: str) -> Tensor:
         """G(U(v)) in Eq. 4: the mean embedding of each item's users so far, ``[n_items, k]``.
 
-        An item without users gets the zero vector.
+        ``interacted_users`` says which samples count; an item without users gets the zero vector.
         """
         users, offsets = (
             torch.from_numpy(part).to(self.is_old.device)
-            for part in history.bags(phase, positive_only)
+            for part in history.bags(phase, self.positive_users_only)
         )
         return embedding_bag(users, self.item_embedding.users(), offsets, mode="mean")
 
