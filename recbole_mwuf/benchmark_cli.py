@@ -12,6 +12,7 @@ from recbole_mwuf.benchmark.engine import Engine, LocalEngine, RayEngine
 from recbole_mwuf.benchmark.grid import ALL, GridBuilder, Section, presets
 from recbole_mwuf.benchmark.progress import Progress
 from recbole_mwuf.benchmark.runner import ResultFolder, Runner
+from recbole_mwuf.benchmark.sitting import Sitting
 from recbole_mwuf.cli import check_arguments, silence_recbole
 from recbole_mwuf.errors import UserError
 
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         grids = [_Grid(name, options, settings) for name in options.datasets]
         engine = _engine(options)
         try:
-            n_failed = sum(grid.gather(engine) for grid in grids)
+            n_failed = sum(grid.gather(engine, command) for grid in grids)
         except BaseException:
             engine.kill()
             raise
@@ -82,12 +83,13 @@ class _Grid:
         seeds = options.seeds or list(range(first, first + options.runs))
         self.jobs = builder.jobs(self.sections, seeds)
 
-    def gather(self, engine: Engine) -> int:
+    def gather(self, engine: Engine, command: str) -> int:
         """Execute what is missing; returns how many runs failed."""
         finished = [self.folder.result(job) for job in self.jobs]
         earlier = [json.loads(file.read_text()) for file in finished if file.is_file()]
-        with Progress(len(self.jobs), engine.workers, earlier, len(earlier)) as progress:
-            return Runner(self.folder, engine).run(self.jobs, progress)
+        sitting = Sitting(self.folder.sittings, command, engine.workers)
+        with Progress(len(self.jobs), engine.workers, earlier) as progress:
+            return Runner(self.folder, engine).run(self.jobs, progress, sitting)
 
 
 def _sections(builder: GridBuilder, options: argparse.Namespace) -> list[Section]:

@@ -17,18 +17,17 @@ class Progress:
     Args:
         total: Runs of the grid.
         workers: Runs at a time.
-        earlier: Result files of earlier sittings, for the estimate.
-        jobs_done: How many runs of the grid they finish.
+        earlier: Results of the grid from earlier sittings.
     """
 
-    def __init__(self, total: int, workers: int, earlier: list[dict], jobs_done: int):
+    def __init__(self, total: int, workers: int, earlier: list[dict]):
         self.workers = workers
         self.n_failed = 0
         self._seconds: dict[tuple[str, str], list[float]] = {}
         for result in earlier:
             self._learn(result)
         form = "{n_fmt}/{total_fmt} finished |{bar:20}|{postfix}"
-        self._bar = tqdm(total=total, initial=jobs_done, bar_format=form, dynamic_ncols=True)
+        self._bar = tqdm(total=total, initial=len(earlier), bar_format=form, dynamic_ncols=True)
 
     def __enter__(self) -> Progress:
         return self

@@ -9,11 +9,14 @@ from pathlib import Path
 from recbole_mwuf.benchmark.engine import Engine
 from recbole_mwuf.benchmark.grid import Job
 from recbole_mwuf.benchmark.progress import Progress
+from recbole_mwuf.benchmark.sitting import Sitting
 from recbole_mwuf.files import write_json, written_whole
 
 
 class ResultFolder:
     """The files of a grid: ``runs/`` results, ``bases/`` pre-trained bases, ``failed/`` errors.
+
+    Only ``runs/`` is needed to go on; ``bases/`` may be deleted once the grid is finished.
 
     Args:
         path: The folder; it need not exist.
@@ -21,6 +24,10 @@ class ResultFolder:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+
+    @property
+    def sittings(self) -> Path:
+        return self.path / "sittings.json"
 
     def result(self, job: Job) -> Path:
         return self.path / "runs" / f"{job.key}.json"
@@ -47,12 +54,13 @@ class Runner:
         self.engine = engine
         self._running: dict[Future, Job] = {}
 
-    def run(self, jobs: list[Job], progress: Progress) -> int:
+    def run(self, jobs: list[Job], progress: Progress, sitting: Sitting) -> int:
         """Execute what is not finished.
 
         Args:
             jobs: All runs of the grid, in the order in which they are to be started.
             progress: Is told what happens.
+            sitting: Is told what came out.
 
         Returns:
             int: how many runs failed.
@@ -65,7 +73,9 @@ class Runner:
             done, _ = wait(self._running, return_when=FIRST_COMPLETED)
             for future in done:
                 job = self._running.pop(future)
-                n_failed += not self._finish(job, future, progress)
+                succeeded = self._finish(job, future, progress)
+                sitting.note("finished" if succeeded else "failed")
+                n_failed += not succeeded
         return n_failed
 
     def _start(self, waiting: list[Job]) -> None:
