@@ -153,7 +153,7 @@ class RayEngine:
                 ray.init(address=address)
         except Exception as error:  # Ray has no common class for what can fail here
             raise UserError(f"--ray={address}: cannot start or reach Ray: {error}") from error
-        self._execute = ray.remote(num_cpus=1, max_calls=0)(execute)
+        self._execute = ray.remote(num_cpus=1)(execute)
 
     def submit(self, job: Job, base_file: Path | None) -> Future:
         reference: Any = self._execute.remote(job, base_file, 1)
