@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import warnings
 
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.quick_start import run
+from recbole_mwuf.quick_start import run, silence_recbole
 
 _USAGE = """usage: run_recbole_mwuf.py [--key=value ...]
 
@@ -17,11 +16,6 @@ _USAGE = """usage: run_recbole_mwuf.py [--key=value ...]
 
 Every other setting of RecBole and of recbole-mwuf can be given in the same way; the defaults stand
 in the properties folder."""
-
-
-def silence_recbole() -> None:
-    """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
-    warnings.filterwarnings("ignore", category=FutureWarning, module="recbole")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,8 +14,8 @@ from recbole.utils import EvaluatorType
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.registry import get_base, get_model, is_warm_up_method
 
-# marks the folder of a data set that a generator made up
-GENERATED = "GENERATED"
+# of a file beside the atomic files that a converter leaves if their data was made up
+GENERATED_SUFFIX = ".generated"
 
 # read by RecBole's command line or quick start, but found in none of its properties files
 _RECBOLE_EXTRA = {
@@ -78,7 +78,8 @@ class Config(RecBoleConfig):
         super().__init__(model, dataset, config_file_list, settings)
         self._check_choices()
         # a fact about the data, not a choice; among the settings it stands in every result file
-        self["generated_data"] = Path(self["data_path"], GENERATED).is_file()
+        mark = Path(self["data_path"], self["dataset"] + GENERATED_SUFFIX)
+        self["generated_data"] = mark.is_file()
 
     def _load_config_files(self, file_list):
         for file in file_list or []:

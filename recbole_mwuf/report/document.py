@@ -17,13 +17,7 @@ from recbole_mwuf.report.figures import draw
 from recbole_mwuf.report.html import to_html
 from recbole_mwuf.report.provenance import environment, time_spent
 from recbole_mwuf.report.scores import collect, lines
-from recbole_mwuf.report.tables import (
-    auc_table,
-    in_paper,
-    panel_table,
-    paper_comparison,
-    verdict,
-)
+from recbole_mwuf.report.tables import auc_table, in_paper, panel_table, paper_comparison, verdict
 
 GENERATED_NOTE = "**Generated data**: these figures say nothing about the real data set."
 _PROTOCOLS = {
@@ -35,7 +29,10 @@ _TABLE_NOTE = (
     "& Deep (*to W&D*) and against the method's own base (*to base*). **Bold**: best of the phase. "
     r"\*: an MWUF row that is better than the best baseline (p ≤ .05, paired t-test over seeds)."
 )
-_FIGURE_NOTE = "AUC, mean and a band of ± one standard deviation over the runs (seeds)."
+_FIGURE_NOTE = (
+    "AUC, mean and a band of ± one standard deviation over the runs (seeds). **Bold**: best of the "
+    r"phase and panel. \*: MWUF, better than the panel's best baseline (p ≤ .05, paired t-test)."
+)
 
 
 def write_report(folder: Path, sections: list[Section]) -> None:

@@ -61,18 +61,15 @@ def _auc_cell(line: Line, rows: list[Line], phase: str) -> str:
 
 
 def panel_table(rows: list[Line]) -> str:
-    """Every line of a figure: AUC by phase."""
+    """Every line of a figure: AUC by phase, marked as in :func:`auc_table` panel by panel."""
     several = len({line.panel for line in rows}) > 1
     header = [*(["base"] if several else []), "method", "runs", *_TITLES.values()]
-    table = [
-        [
-            *([_escape(line.panel)] if several else []),
-            _escape(line.label),
-            str(line.n_runs),
-            *(mean_and_std(line.auc[phase]) for phase in PHASES),
-        ]
-        for line in rows
-    ]
+    table = []
+    for line in rows:
+        panel = [row for row in rows if row.panel == line.panel]
+        names = [*([_escape(line.panel)] if several else []), _escape(line.label)]
+        cells = [_auc_cell(line, panel, phase) for phase in PHASES]
+        table.append([*names, str(line.n_runs), *cells])
     return _markdown(header, table)
 
 
