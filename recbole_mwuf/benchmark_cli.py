@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -90,16 +89,17 @@ class _Grid:
     def gather(self, engine: Engine, command: str) -> int:
         """Execute what is missing and write the report; returns how many runs failed."""
         n_failed = self._run(engine, command) if self.jobs else 0
-        write_report(self.folder.path, self.sections)
+        write_report(self.folder, self.sections)
         print(self.folder.path / "report.html")
         return n_failed
 
     def _run(self, engine: Engine, command: str) -> int:
-        finished = [self.folder.result(job) for job in self.jobs]
-        earlier = [json.loads(file.read_text()) for file in finished if file.is_file()]
+        results = self.folder.results()
+        earlier = [results[job.key] for job in self.jobs if job.key in results]
+        missing = [job for job in self.jobs if job.key not in results]
         sitting = Sitting(self.folder.sittings, command, engine.workers)
         with Progress(len(self.jobs), engine.workers, earlier) as progress:
-            return Runner(self.folder, engine).run(self.jobs, progress, sitting)
+            return Runner(self.folder, engine).run(missing, progress, sitting)
 
 
 def _sections(builder: GridBuilder, options: argparse.Namespace) -> list[Section]:

@@ -40,10 +40,9 @@ def properties_dir() -> Path:
     return inside if inside.is_dir() else package.parent / "properties"
 
 
-def method_settings(method: str) -> set[str]:
-    """Names of the settings that a warm-up method has for itself, from its properties file."""
-    file = properties_dir() / "model" / f"{method}.yaml"
-    return set(yaml.safe_load(file.read_text(encoding="utf-8")))
+def read_properties(name: str) -> dict:
+    """The content of a file of defaults, such as ``overall`` or ``model/MWUF``."""
+    return yaml.safe_load((properties_dir() / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
 class Config(RecBoleConfig):

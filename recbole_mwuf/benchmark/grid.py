@@ -6,10 +6,8 @@ import json
 from dataclasses import dataclass, field
 from functools import cache
 
-import yaml
-
 from recbole_mwuf.benchmark.keys import base_key, row_key, run_key
-from recbole_mwuf.config import Config, properties_dir
+from recbole_mwuf.config import Config, read_properties
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.quick_start import plain_values
 from recbole_mwuf.registry import is_warm_up_method
@@ -166,7 +164,7 @@ class GridBuilder:
 @cache
 def presets() -> dict:
     """The content of ``properties/benchmark.yaml``: a preset or a list of presets by name."""
-    return yaml.safe_load((properties_dir() / "benchmark.yaml").read_text(encoding="utf-8"))
+    return read_properties("benchmark")
 
 
 def expand(names: list[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pandas as pd
 
 from recbole_mwuf.benchmark.grid import Section
 from recbole_mwuf.benchmark.keys import row_key
+from recbole_mwuf.benchmark.runner import ResultFolder
 from recbole_mwuf.benchmark.sitting import read_sittings
 from recbole_mwuf.evaluator.result import PROTOCOLS
 from recbole_mwuf.files import written_whole
@@ -35,32 +35,30 @@ _FIGURE_NOTE = (
 )
 
 
-def write_report(folder: Path, sections: list[Section]) -> None:
+def write_report(folder: ResultFolder, sections: list[Section]) -> None:
     """Write the report on what a folder holds; missing runs are gaps.
 
     Args:
-        folder: ``runs/`` holds result files, ``sittings.json`` how they came about.
+        folder: Of the grid.
         sections: What to show; all of one data set.
     """
     keys = {row.key for section in sections for row in section.rows}
     results: dict[str, dict[int, dict]] = defaultdict(dict)
-    for file in sorted(folder.glob("runs/*.json")):
-        result = json.loads(file.read_text(encoding="utf-8"))
-        key = row_key(result["config"])
-        if key in keys:
+    for result in folder.results().values():
+        if (key := row_key(result["config"])) in keys:
             results[key][result["seed"]] = result
     scores = collect(sections, results)
-    _write(folder / "results.csv", scores.to_csv(index=False))
+    _write(folder.path / "results.csv", scores.to_csv(index=False))
     resolved = sections[0].rows[0].resolved
     parts = [f"# Benchmark on {resolved['dataset']}"]
     runs = [result for by_seed in results.values() for result in by_seed.values()]
     for section in sections:
-        parts += section_report(section, scores, folder)
-    sittings = read_sittings(folder / "sittings.json")
+        parts += section_report(section, scores, folder.path)
+    sittings = read_sittings(folder.sittings)
     parts += [environment(runs, sittings), time_spent(runs, sittings)]
     text = "\n\n".join(part for part in parts if part) + "\n"
-    _write(folder / "report.md", text)
-    _write(folder / "report.html", to_html(text, folder))
+    _write(folder.path / "report.md", text)
+    _write(folder.path / "report.html", to_html(text, folder.path))
 
 
 def section_report(section: Section, scores: pd.DataFrame, folder: Path) -> list[str]:

@@ -67,7 +67,7 @@ def _draw_panel(axis: Axes, rows: list[Line], title: str) -> None:
         name = line.label if not title else "base" if line.is_plain else line.model
         axis.plot(x, mean, label=name, linewidth=1.6, markersize=4.5, **style)
         low, high = ([m + sign * s for m, s in zip(mean, std)] for sign in (-1, 1))
-        axis.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        axis.fill_between(x, low, high, color=style["color"], alpha=0.1, linewidth=0)
     axis.set_title(title, fontsize=9)
     axis.set_xticks(range(len(PHASES)), [phase.replace("_", "-") for phase in PHASES])
     axis.grid(axis="y", linewidth=0.4, alpha=0.6)
