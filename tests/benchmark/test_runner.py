@@ -24,6 +24,7 @@ def jobs(builder):
     return builder.jobs([section], [1])
 
 
+@pytest.mark.slow
 def test_shared_bases_and_data_change_no_number(gather, jobs, settings):
     results, n_failed = gather(jobs)
     assert (len(results), n_failed) == (10, 0)
@@ -39,6 +40,7 @@ def test_shared_bases_and_data_change_no_number(gather, jobs, settings):
     assert set(loads[1:]) == {0.0}
 
 
+@pytest.mark.slow
 def test_the_order_of_runs_changes_no_number(gather, jobs):
     forwards, _ = gather(jobs, "forwards")
     backwards, _ = gather(jobs[::-1], "backwards")
