@@ -26,7 +26,9 @@ def test_report_and_figures_follow_from_the_csv(folder, tmp_path):
     figures = sorted(file.name for file in (tmp_path / "figures").iterdir())
     assert figures == sorted(file.name for file in (folder / "figures").iterdir())
     for name in figures:
-        assert (tmp_path / "figures" / name).read_bytes() == (folder / "figures" / name).read_bytes()
+        assert (tmp_path / "figures" / name).read_bytes() == (
+            folder / "figures" / name
+        ).read_bytes()
 
 
 @pytest.mark.parametrize("folder", sorted(RESULTS.iterdir()), ids=lambda folder: folder.name)
