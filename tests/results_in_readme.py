@@ -15,7 +15,7 @@ from recbole_mwuf.report.tables import panel_table
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-BLOCK = re.compile(r"<!-- results -->\n(.*?)\n<!-- end -->", re.DOTALL)
+BLOCK = re.compile(r"<!-- results -->\n(.*?)<!-- end -->", re.DOTALL)
 
 
 def results_block(folder: str) -> str:
@@ -39,7 +39,7 @@ def results_block(folder: str) -> str:
 def shown_block() -> tuple[str, str]:
     """What the README shows, and the folder that it is from."""
     (block,) = BLOCK.findall(README.read_text(encoding="utf-8"))
-    return block, re.findall(r"\((results/.+?)/report.md\)", block)[0]
+    return block.rstrip("\n"), re.findall(r"\((results/.+?)/report.md\)", block)[0]
 
 
 if __name__ == "__main__":

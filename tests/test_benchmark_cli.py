@@ -203,6 +203,13 @@ def test_bad_input(given, message, capsys):
     assert not Path("results").exists()
 
 
+def test_nothing_to_report(arguments, capsys):
+    assert main(["--models", "FM", *arguments, "--report_only"]) == 0
+    expected = "no report: results/tiny has no finished run of this grid"
+    assert capsys.readouterr().out.strip() == expected
+    assert not Path("results").exists()
+
+
 @pytest.mark.parametrize("given", [["--runs", "0"], ["--workers", "x"], ["--seeds", "one"]])
 def test_bad_numbers(given, capsys):
     with pytest.raises(SystemExit) as stopped:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recbole_mwuf.benchmark.grid import expand
+from recbole_mwuf.benchmark.grid import GridBuilder, expand
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.report.tables import paper_table
 
@@ -52,6 +52,19 @@ def test_presets_share_runs(builder):
     assert [job.label for job in jobs[:24] if job.base_key is None] == ["DropoutNet", "MeLU"]
 
 
+def test_settings_are_compared_on_one_base(builder):
+    rows = builder.preset("settings").rows
+    panels = list(dict.fromkeys(row.panel for row in rows))
+    assert [(row.panel, row.model) for row in rows] == [
+        (panel, model) for panel in panels for model in ("WideDeep", "MWUF")
+    ]
+    for row in rows:
+        name, _, value = row.panel.partition("=")
+        if row.model == "MWUF" and value:
+            assert str(row.resolved[name]) in (value, f"{value}.0")
+            assert row.key != rows[1].key
+
+
 def test_own_grid_has_the_plain_bases_beside_the_methods(builder):
     found = builder.own(["MWUF", "MetaEmb", "FM"], ["DCN", "PNN"])
     assert [(row.label, row.panel) for row in found.rows] == [
@@ -64,8 +77,6 @@ def test_own_grid_has_the_plain_bases_beside_the_methods(builder):
 
 
 def test_settings_of_a_row_go_before_those_of_all_runs(settings):
-    from recbole_mwuf.benchmark.grid import GridBuilder
-
     given = {**settings, "mwuf_variant": "scale", "embedding_init": "1.0"}
     rows = GridBuilder("tiny", [], given).preset("figure3").rows
     assert rows[1].resolved["mwuf_variant"] == "init"
