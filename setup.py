@@ -21,7 +21,10 @@ setup(
         "recbole_mwuf.properties",
     ],
     package_dir={"recbole_mwuf.properties": "properties"},
-    package_data={"recbole_mwuf.properties": ["*.yaml", "*/*.yaml"]},
+    package_data={
+        "recbole_mwuf.properties": ["*.yaml", "*/*.yaml"],
+        "recbole_mwuf.report": ["*.csv"],
+    },
     install_requires=[
         "recbole>=1.2.1,<1.3",
         "torch>=2.0",
@@ -31,7 +34,16 @@ setup(
         "polars>=1.31,<3",
         "pyyaml",
         "tqdm",
+        # of the benchmark's report; tensorboard and recbole bring the last two anyway
+        "matplotlib>=3.7",
+        "markdown",
+        "tabulate",
     ],
     extras_require={"test": ["pytest", "hypothesis", "ruff", "mypy", "setuptools>=70.1"]},
-    entry_points={"console_scripts": ["recbole-mwuf=recbole_mwuf.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "recbole-mwuf=recbole_mwuf.cli:main",
+            "recbole-mwuf-benchmark=recbole_mwuf.benchmark_cli:main",
+        ]
+    },
 )

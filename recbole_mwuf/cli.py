@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import warnings
 
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.quick_start import run
+from recbole_mwuf.quick_start import run, silence_recbole
 
 _USAGE = """usage: run_recbole_mwuf.py [--key=value ...]
 
@@ -17,11 +16,6 @@ _USAGE = """usage: run_recbole_mwuf.py [--key=value ...]
 
 Every other setting of RecBole and of recbole-mwuf can be given in the same way; the defaults stand
 in the properties folder."""
-
-
-def silence_recbole() -> None:
-    """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
-    warnings.filterwarnings("ignore", category=FutureWarning, module="recbole")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     debug = any(a.lower() == "--state=debug" for a in arguments)
     silence_recbole()
     try:
-        config_files = _check_arguments(arguments)
+        config_files = check_arguments(arguments)
         print(run(config_file_list=config_files).table())
         return 0
     except KeyboardInterrupt:
@@ -54,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2 if isinstance(error, UserError) else 1
 
 
-def _check_arguments(arguments: list[str]) -> list[str]:
+def check_arguments(arguments: list[str]) -> list[str]:
     """Refuse what RecBole would silently ignore; returns the settings files."""
     files: list[str] = []
     for argument in arguments:

@@ -14,6 +14,9 @@ from recbole.utils import EvaluatorType
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.registry import get_base, get_model, is_warm_up_method
 
+# of a file beside the atomic files that a converter leaves if their data was made up
+GENERATED_SUFFIX = ".generated"
+
 # read by RecBole's command line or quick start, but found in none of its properties files
 _RECBOLE_EXTRA = {
     *("config_files", "nproc", "ip", "port", "world_size", "group_offset", "local_rank", "offset"),
@@ -35,6 +38,11 @@ def properties_dir() -> Path:
     package = Path(__file__).resolve().parent
     inside = package / "properties"
     return inside if inside.is_dir() else package.parent / "properties"
+
+
+def read_properties(name: str) -> dict:
+    """The content of a file of defaults, such as ``overall`` or ``model/MWUF``."""
+    return yaml.safe_load((properties_dir() / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
 class Config(RecBoleConfig):
@@ -68,6 +76,9 @@ class Config(RecBoleConfig):
             settings["base"] = base
         super().__init__(model, dataset, config_file_list, settings)
         self._check_choices()
+        # a fact about the data, not a choice; among the settings it stands in every result file
+        mark = Path(self["data_path"], self["dataset"] + GENERATED_SUFFIX)
+        self["generated_data"] = mark.is_file()
 
     def _load_config_files(self, file_list):
         for file in file_list or []:

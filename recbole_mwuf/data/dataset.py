@@ -9,11 +9,18 @@ import numpy as np
 import torch
 from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
+from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.split import PHASES, cold_start_split
 from recbole_mwuf.errors import UserError
 
+# the settings that the content of a loaded data set depends on: RecBole's list and what it lacks
+_SETTINGS = (
+    *dataset_arguments,
+    *("dataset", "data_path", "device", "numerical_features", "discretization"),
+    *("old_item_threshold", "phase_size"),
+)
 HISTORY_START = "history_start"
 HISTORY_END = "history_end"
 
@@ -32,6 +39,10 @@ class ColdStartDataset(Dataset):
     Raises:
         UserError: if the files are missing, a needed field is not loaded, or N and K do not fit.
     """
+
+    def fits(self, config) -> bool:
+        """Whether loading with these settings would give the same data set."""
+        return all(self.config[name] == config[name] for name in _SETTINGS)
 
     def _load_data(self, token, dataset_path):
         if not os.path.isfile(os.path.join(dataset_path, f"{token}.inter")):
