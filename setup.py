@@ -8,6 +8,13 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "recbole_mwuf/__init__.py").read_text())[1]
 
+# RecBole asks for ray <= 2.6.3, which has no build for Python 3.12; nothing here needs ray. There
+# RecBole is installed by itself (see README), and this is what else it imports.
+NEEDED_BY_RECBOLE = [
+    *("colorama==0.4.4", "colorlog==4.7.2", "plotly>=4.0", "psutil>=5.9", "scikit-learn>=0.23.2"),
+    *("tabulate>=0.8.10", "tensorboard>=2.5", "texttable>=0.9", "thop>=0.1.1.post2207130030"),
+]
+
 setup(
     name="recbole-mwuf",
     version=VERSION,
@@ -23,7 +30,8 @@ setup(
     package_dir={"recbole_mwuf.properties": "properties"},
     package_data={"recbole_mwuf.properties": ["*.yaml", "*/*.yaml"]},
     install_requires=[
-        "recbole>=1.2.1,<1.3",
+        'recbole>=1.2.1,<1.3; python_version < "3.12"',
+        *(f'{need}; python_version >= "3.12"' for need in NEEDED_BY_RECBOLE),
         "torch>=2.0",
         "numpy",
         "pandas",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import warnings
 
+from pandas.errors import ChainedAssignmentError
+
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.quick_start import run
 
@@ -21,7 +23,10 @@ in the properties folder."""
 
 def silence_recbole() -> None:
     """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
-    warnings.filterwarnings("ignore", category=FutureWarning, module="recbole")
+    for category in (FutureWarning, ChainedAssignmentError):
+        warnings.filterwarnings("ignore", category=category, module="recbole")
+    # columns of pandas 3 are not writable; no one writes to a loaded data set
+    warnings.filterwarnings("ignore", "The given NumPy array is not writable", module="recbole")
 
 
 def main(arguments: list[str] | None = None) -> int:

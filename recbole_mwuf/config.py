@@ -11,6 +11,7 @@ from recbole.config import Config as RecBoleConfig
 from recbole.evaluator import metric_types
 from recbole.utils import EvaluatorType
 
+from recbole_mwuf.compat import older_libraries
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.registry import get_base, get_model, is_warm_up_method
 
@@ -68,6 +69,11 @@ class Config(RecBoleConfig):
             settings["base"] = base
         super().__init__(model, dataset, config_file_list, settings)
         self._check_choices()
+
+    def compatibility_settings(self):
+        """RecBole's own names for numpy's types, with numpy 2 as well."""
+        with older_libraries():
+            super().compatibility_settings()
 
     def _load_config_files(self, file_list):
         for file in file_list or []:

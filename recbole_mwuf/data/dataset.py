@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
+from recbole.utils import FeatureType
 
+from recbole_mwuf.compat import older_libraries
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.split import PHASES, cold_start_split
 from recbole_mwuf.errors import UserError
@@ -32,6 +34,10 @@ class ColdStartDataset(Dataset):
     Raises:
         UserError: if the files are missing, a needed field is not loaded, or N and K do not fit.
     """
+
+    def __init__(self, config):
+        with older_libraries():
+            super().__init__(config)
 
     def _load_data(self, token, dataset_path):
         if not os.path.isfile(os.path.join(dataset_path, f"{token}.inter")):
@@ -65,6 +71,13 @@ class ColdStartDataset(Dataset):
                 f"TIME_FIELD={self.time_field} is empty in {missing} interactions; phases follow "
                 "time, so fill or remove these rows"
             )
+        # pandas 3: RecBole fills tokens and numbers in a copy
+        for feat in (getattr(self, name) for name in self.feat_name_list):
+            for field in feat:
+                if self.field2type[field] == FeatureType.TOKEN:
+                    feat[field] = feat[field].fillna(0)
+                elif self.field2type[field] == FeatureType.FLOAT:
+                    feat[field] = feat[field].fillna(feat[field].mean())
         super()._fill_nan()
 
     def _data_processing(self):
