@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     debug = any(a.lower() == "--state=debug" for a in arguments)
     silence_recbole()
     try:
-        config_files = _check_arguments(arguments)
+        config_files = check_arguments(arguments)
         print(run(config_file_list=config_files).table())
         return 0
     except KeyboardInterrupt:
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2 if isinstance(error, UserError) else 1
 
 
-def _check_arguments(arguments: list[str]) -> list[str]:
+def check_arguments(arguments: list[str]) -> list[str]:
     """Refuse what RecBole would silently ignore; returns the settings files."""
     files: list[str] = []
     for argument in arguments:

@@ -15,6 +15,9 @@ from recbole_mwuf.compat import older_libraries
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.registry import get_base, get_model, is_warm_up_method
 
+# marks the folder of a data set that a generator made up
+GENERATED = "GENERATED"
+
 # read by RecBole's command line or quick start, but found in none of its properties files
 _RECBOLE_EXTRA = {
     *("config_files", "nproc", "ip", "port", "world_size", "group_offset", "local_rank", "offset"),
@@ -36,6 +39,12 @@ def properties_dir() -> Path:
     package = Path(__file__).resolve().parent
     inside = package / "properties"
     return inside if inside.is_dir() else package.parent / "properties"
+
+
+def method_settings(method: str) -> set[str]:
+    """Names of the settings that a warm-up method has for itself, from its properties file."""
+    file = properties_dir() / "model" / f"{method}.yaml"
+    return set(yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 class Config(RecBoleConfig):
@@ -69,6 +78,8 @@ class Config(RecBoleConfig):
             settings["base"] = base
         super().__init__(model, dataset, config_file_list, settings)
         self._check_choices()
+        # a fact about the data, not a choice; among the settings it stands in every result file
+        self["generated_data"] = Path(self["data_path"], GENERATED).is_file()
 
     def compatibility_settings(self):
         """RecBole's own names for numpy's types, with numpy 2 as well."""

@@ -42,6 +42,8 @@ def run(
     config_file_list: list[str] | None = None,
     config_dict: dict | None = None,
     saved: bool = True,
+    data: ColdStartDataset | None = None,
+    base_file: Path | None = None,
 ) -> RunResult:
     """Run the paper's six steps and return the metrics of every phase.
 
@@ -52,12 +54,15 @@ def run(
         config_file_list: YAML files of settings.
         config_dict: Settings by name.
         saved: Whether to write checkpoints and the result file.
+        data: The data set, if it has been loaded for an earlier run.
+        base_file: Checkpoint of the pre-trained base: read if it is there, written if not.
 
     Returns:
         RunResult: metrics by phase and protocol, timing, settings.
 
     Raises:
         UserError: if a setting, a file or the data does not fit; the message says what would.
+        ValueError: if ``data`` was loaded with other settings.
 
     ``run("MWUF", base="WideDeep", dataset="ml-100k").table()`` is what the command line prints.
     """
@@ -69,16 +74,23 @@ def run(
         torch.set_num_threads(config["torch_threads"])
     timing = dict.fromkeys(_TIMING, 0.0)
     seed_stage(config)
-    start = perf_counter()
-    data = ColdStartDataset(config)
-    timing["load_s"] = perf_counter() - start
+    if data is None:
+        start = perf_counter()
+        data = ColdStartDataset(config)
+        timing["load_s"] = perf_counter() - start
+    elif not data.fits(config):
+        raise ValueError(f"the data set given was loaded with other settings: {data}")
     logger.info(data)
     logger.info(set_color("Cold-start split", "blue") + f": {data.split.counts()}")
 
     method = get_model(config["model"]) if is_warm_up_method(config["model"]) else NoWarmUp
     files = _OutputFiles(config) if saved else None
     given = config["pretrained_base"]
-    trained_base = _train_base(config, data, method, given, files, timing)
+    if base_file is None:
+        base_file = files.base if files is not None else None
+    elif given is None and base_file.is_file():
+        given = base_file
+    trained_base = _train_base(config, data, method, given, base_file, timing)
     base_phases = None
     try:
         if method is not NoWarmUp and config["base_phases"]:
@@ -88,8 +100,8 @@ def run(
             _, base_phases = _warm_up(config, data, NoWarmUp, plain, {})
         trainer, phases = _warm_up(config, data, method, trained_base, timing)
     except KeyboardInterrupt:
-        if files is not None and files.base.is_file():
-            logger.warning(f"Interrupted. Continue with --pretrained_base={files.base}")
+        if base_file is not None and base_file.is_file():
+            logger.warning(f"Interrupted. Continue with --pretrained_base={base_file}")
         raise
     timing["peak_rss_mb"] = _peak_rss_mb()
 
@@ -102,7 +114,7 @@ def run(
         phases=phases,
         base_phases=base_phases,
         timing={name: round(value, 3) for name, value in timing.items()},
-        config=_plain_values(config.final_config_dict),
+        config=plain_values(config.final_config_dict),
         versions=_versions(),
     )
     if files is not None:
@@ -128,8 +140,8 @@ def _train_base(
     config: Config,
     data: ColdStartDataset,
     method: type[WarmUpModel],
-    pretrained: str | None,
-    files: _OutputFiles | None,
+    pretrained: str | Path | None,
+    base_file: Path | None,
     timing: dict,
 ) -> nn.Module:
     """Step 1: pre-train the base on the old items, or take the one that was given."""
@@ -145,10 +157,11 @@ def _train_base(
     seed_stage(config)
     trainer = BaseTrainer(config, base, model.pretrain_loss if own else None)
     trainer.fit(model.pretrain_loader(config, data), show_progress=config["show_progress"])
+    trainer.tensorboard.close()  # or its thread stays as long as the process
     timing["pretrain_s"] = trainer.seconds
     timing["pretrain_samples_per_s"] = _rate(trainer.samples, trainer.seconds)
-    if files is not None:
-        trainer.save_base(files.base, data, trained_for)
+    if base_file is not None:
+        trainer.save_base(base_file, data, trained_for)
     return base
 
 
@@ -160,6 +173,7 @@ def _warm_up(
     trainer = WarmUpTrainer(config, method(config, data, base).to(config["device"]))
     trainer.meta_train(data)
     phases = trainer.run_phases(data)
+    trainer.tensorboard.close()
     timing["meta_s"] = trainer.meta_seconds
     timing["meta_samples_per_s"] = _rate(trainer.meta_samples, trainer.meta_seconds)
     timing["phases_s"] = trainer.phases_seconds
@@ -170,7 +184,7 @@ def _rate(samples: int, seconds: float) -> float:
     return samples / seconds if samples else 0.0
 
 
-def _plain_values(settings: dict) -> dict:
+def plain_values(settings: dict) -> dict:
     """Settings as JSON values; a device or an enum by its name."""
     return json.loads(json.dumps(settings, default=str, sort_keys=True))
 

@@ -10,12 +10,19 @@ import torch
 from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
 from recbole.utils import FeatureType
+from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mwuf.compat import older_libraries
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.split import PHASES, cold_start_split
 from recbole_mwuf.errors import UserError
 
+# the settings that the content of a loaded data set depends on: RecBole's list and what it lacks
+_SETTINGS = (
+    *dataset_arguments,
+    *("dataset", "data_path", "device", "numerical_features", "discretization"),
+    *("old_item_threshold", "phase_size"),
+)
 HISTORY_START = "history_start"
 HISTORY_END = "history_end"
 
@@ -38,6 +45,10 @@ class ColdStartDataset(Dataset):
     def __init__(self, config):
         with older_libraries():
             super().__init__(config)
+
+    def fits(self, config) -> bool:
+        """Whether loading with these settings would give the same data set."""
+        return all(self.config[name] == config[name] for name in _SETTINGS)
 
     def _load_data(self, token, dataset_path):
         if not os.path.isfile(os.path.join(dataset_path, f"{token}.inter")):
