@@ -154,6 +154,11 @@ class Config(RecBoleConfig):
         self.final_config_dict["metrics"] = metrics
 
     def _check_choices(self) -> None:
+        if self["eval_step"] > 0 and not self["validation_items"]:
+            raise UserError(
+                f"eval_step={self['eval_step']}: early stopping scores held-out new items; give "
+                "their share, such as --validation_items=0.2"
+            )
         for name, allowed in CHOICES.items():
             if name in self and self[name] not in allowed:
                 raise UserError(f"{name} is '{self[name]}', but must be {' or '.join(allowed)}")

@@ -16,12 +16,18 @@ from torch import nn
 
 from recbole_mwuf import __version__
 from recbole_mwuf.config import Config
-from recbole_mwuf.data import ColdStartDataset
+from recbole_mwuf.data import VALIDATION, ColdStartDataset, SetLoader
 from recbole_mwuf.evaluator.result import RunResult
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp, WarmUpModel
 from recbole_mwuf.registry import get_model, is_warm_up_method
-from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, checkpoint, seed_stage
+from recbole_mwuf.trainer import (
+    BaseTrainer,
+    WarmUpTrainer,
+    checkpoint,
+    evaluate_loader,
+    seed_stage,
+)
 
 # what a result file tells about time and memory; 0 for a step that was not taken
 _TIMING = (
@@ -156,7 +162,15 @@ def _train_base(
     base.requires_grad_(True)
     seed_stage(config)
     trainer = BaseTrainer(config, base, model.pretrain_loss if own else None)
-    trainer.fit(model.pretrain_loader(config, data), show_progress=config["show_progress"])
+
+    def validate() -> dict:
+        order = model.scoring_order
+        held_out = SetLoader(data, VALIDATION, config["eval_batch_size"], "cold", order)
+        if own:
+            model.observe(data.history, "cold")
+        return evaluate_loader(config, model if own else base, held_out)
+
+    trainer.train(model.pretrain_loader(config, data), validate)
     trainer.tensorboard.close()  # or its thread stays as long as the process
     timing["pretrain_s"] = trainer.seconds
     timing["pretrain_samples_per_s"] = _rate(trainer.samples, trainer.seconds)

@@ -21,7 +21,7 @@ from recbole_mwuf.errors import UserError
 _SETTINGS = (
     *dataset_arguments,
     *("dataset", "data_path", "device", "numerical_features", "discretization"),
-    *("old_item_threshold", "phase_size"),
+    *("old_item_threshold", "phase_size", "validation_items", "score_validation"),
 )
 HISTORY_START = "history_start"
 HISTORY_END = "history_end"
@@ -120,6 +120,8 @@ class ColdStartDataset(Dataset):
             self.config["old_item_threshold"],
             self.config["phase_size"],
             self.item_num,
+            self.config["validation_items"],
+            self.config["score_validation"],
         )
         self._check_labels(labels[self.split.rows("old")])
         self.history = InteractionHistory(self.split, inter[self.uid_field].to_numpy(), labels)
