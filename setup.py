@@ -28,7 +28,7 @@ setup(
         "recbole_mwuf.properties",
     ],
     package_dir={"recbole_mwuf.properties": "properties"},
-    package_data={"recbole_mwuf.properties": ["*.yaml", "*/*.yaml"]},
+    package_data={"recbole_mwuf.properties": ["*.yaml", "*/*.yaml", "*/*.hyper"]},
     install_requires=[
         'recbole>=1.2.1,<1.3; python_version < "3.12"',
         *(f'{need}; python_version >= "3.12"' for need in NEEDED_BY_RECBOLE),
@@ -40,6 +40,14 @@ setup(
         "pyyaml",
         "tqdm",
     ],
-    extras_require={"test": ["pytest", "hypothesis", "ruff", "mypy", "setuptools>=70.1"]},
-    entry_points={"console_scripts": ["recbole-mwuf=recbole_mwuf.cli:main"]},
+    extras_require={
+        "hyper": ["hyperopt>=0.3"],
+        "test": ["hyperopt>=0.3", "pytest", "hypothesis", "ruff", "mypy", "setuptools>=70.1"],
+    },
+    entry_points={
+        "console_scripts": [
+            "recbole-mwuf=recbole_mwuf.cli:main",
+            "recbole-mwuf-hyper=recbole_mwuf.tuning_cli:main",
+        ]
+    },
 )

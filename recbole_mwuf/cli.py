@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 
 from pandas.errors import ChainedAssignmentError
 
@@ -40,11 +41,21 @@ def main(arguments: list[str] | None = None) -> int:
     if {"-h", "--help"} & set(arguments):
         print(_USAGE)
         return 0
-    debug = any(a.lower() == "--state=debug" for a in arguments)
     silence_recbole()
+    return exit_status(
+        lambda: print(run(config_file_list=check_arguments(arguments)).table()), arguments
+    )
+
+
+def exit_status(command: Callable[[], None], arguments: list[str]) -> int:
+    """Run a command; tell what went wrong in a line, or with ``--state=DEBUG`` in full.
+
+    Returns:
+        int: Exit status, see :func:`main`.
+    """
+    debug = any(a.lower() == "--state=debug" for a in arguments)
     try:
-        config_files = check_arguments(arguments)
-        print(run(config_file_list=config_files).table())
+        command()
         return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -18,6 +18,7 @@ from recbole_mwuf.registry import get_base, get_model, is_warm_up_method
 # marks the folder of a data set that a generator made up
 GENERATED = "GENERATED"
 
+_TUNING = "tuning.yaml"
 # read by RecBole's command line or quick start, but found in none of its properties files
 _RECBOLE_EXTRA = {
     *("config_files", "nproc", "ip", "port", "world_size", "group_offset", "local_rank", "offset"),
@@ -45,6 +46,16 @@ def method_settings(method: str) -> set[str]:
     """Names of the settings that a warm-up method has for itself, from its properties file."""
     file = properties_dir() / "model" / f"{method}.yaml"
     return set(yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def tuning_defaults() -> dict:
+    """The settings of the tuner, which lie over all other defaults."""
+    return yaml.safe_load((properties_dir() / _TUNING).read_text(encoding="utf-8"))
+
+
+def with_tuning_defaults(config_files: list[str] | None) -> list[str]:
+    """Settings files of a tuner's run: the tuner's own first, so that the user's come over it."""
+    return [str(properties_dir() / _TUNING), *(config_files or [])]
 
 
 class Config(RecBoleConfig):
@@ -130,7 +141,7 @@ class Config(RecBoleConfig):
 
     def _check_names(self) -> None:
         """Refuse a setting that no one reads but that nearly is the name of one."""
-        known = set(self.internal_config_dict) | _RECBOLE_EXTRA
+        known = set(self.internal_config_dict) | _RECBOLE_EXTRA | set(tuning_defaults())
         known.update(name for names in self.parameters.values() for name in names)
         for name in self.external_config_dict:
             near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)

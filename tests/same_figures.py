@@ -1,5 +1,7 @@
 """Fails unless two result files agree to 4 decimals: python tests/same_figures.py A.json B.json"""
 
+from __future__ import annotations
+
 import json
 import sys
 from pathlib import Path
