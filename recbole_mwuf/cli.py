@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import sys
+<<<<<<< HEAD
+=======
+import warnings
+from collections.abc import Callable
+
+from pandas.errors import ChainedAssignmentError
+>>>>>>> citizen
 
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.quick_start import run, silence_recbole
@@ -18,6 +25,17 @@ Every other setting of RecBole and of recbole-mwuf can be given in the same way;
 in the properties folder."""
 
 
+<<<<<<< HEAD
+=======
+def silence_recbole() -> None:
+    """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
+    for category in (FutureWarning, ChainedAssignmentError):
+        warnings.filterwarnings("ignore", category=category, module="recbole")
+    # columns of pandas 3 are not writable; no one writes to a loaded data set
+    warnings.filterwarnings("ignore", "The given NumPy array is not writable", module="recbole")
+
+
+>>>>>>> citizen
 def main(arguments: list[str] | None = None) -> int:
     """The command line: ``--key=value`` settings; prints the phase table.
 
@@ -29,11 +47,21 @@ def main(arguments: list[str] | None = None) -> int:
     if {"-h", "--help"} & set(arguments):
         print(_USAGE)
         return 0
-    debug = any(a.lower() == "--state=debug" for a in arguments)
     silence_recbole()
+    return exit_status(
+        lambda: print(run(config_file_list=check_arguments(arguments)).table()), arguments
+    )
+
+
+def exit_status(command: Callable[[], None], arguments: list[str]) -> int:
+    """Run a command; tell what went wrong in a line, or with ``--state=DEBUG`` in full.
+
+    Returns:
+        int: Exit status, see :func:`main`.
+    """
+    debug = any(a.lower() == "--state=debug" for a in arguments)
     try:
-        config_files = check_arguments(arguments)
-        print(run(config_file_list=config_files).table())
+        command()
         return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

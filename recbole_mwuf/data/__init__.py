@@ -1,7 +1,14 @@
 from recbole_mwuf.data.dataloader import SetLoader
 from recbole_mwuf.data.dataset import ColdStartDataset
 from recbole_mwuf.data.history import InteractionHistory
-from recbole_mwuf.data.split import PHASES, SETS, WARM_SETS, ColdStartSplit, cold_start_split
+from recbole_mwuf.data.split import (
+    PHASES,
+    SETS,
+    VALIDATION,
+    WARM_SETS,
+    ColdStartSplit,
+    cold_start_split,
+)
 from recbole_mwuf.data.tasks import QUERY, SUPPORT, ItemTaskLoader, UserTaskLoader
 
 __all__ = [
@@ -9,6 +16,7 @@ __all__ = [
     "QUERY",
     "SETS",
     "SUPPORT",
+    "VALIDATION",
     "WARM_SETS",
     "ColdStartDataset",
     "ColdStartSplit",

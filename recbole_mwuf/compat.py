@@ -1,0 +1,52 @@
+"""What RecBole 1.2.1 takes for granted of older libraries and no override of ours can give it.
+
+Every entry names the version that needs it. What an override can mend stands in the class that
+overrides: :class:`~recbole_mwuf.data.ColdStartDataset`, :class:`~recbole_mwuf.config.Config`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+
+# numpy >= 2 lacks the names that RecBole's Config.compatibility_settings reads
+_NUMPY_NAMES = {"float_": np.float64, "complex_": np.complex128, "unicode_": np.str_}
+_agg, _read_csv = pd.Series.agg, pd.read_csv
+
+
+@contextmanager
+def older_libraries() -> Iterator[None]:
+    """While open, RecBole's Config and Dataset find what they expect of numpy 1 and pandas 2."""
+    numpy_names = {name: kind for name, kind in _NUMPY_NAMES.items() if name not in vars(np)}
+    for name, kind in numpy_names.items():
+        setattr(np, name, kind)
+    pd.Series.agg, pd.read_csv = _agg_values, _read_csv_filled
+    try:
+        yield
+    finally:
+        pd.Series.agg, pd.read_csv = _agg, _read_csv
+        for name in numpy_names:
+            delattr(np, name)
+
+
+def _agg_values(self, func=None, *args, **kwargs):
+    """pandas >= 3: ``agg(len)`` gives one number, the column's length.
+
+    RecBole wants that of every value (``_remap``, ``_normalize``, ``_discretization``).
+    """
+    return self.map(len) if func is len else _agg(self, func, *args, **kwargs)
+
+
+def _read_csv_filled(*args, **kwargs):
+    """pandas >= 3: ``_load_feat`` fills the empty cells of a sequence field in a copy.
+
+    It then cannot split them; here they come filled.
+    """
+    frame = _read_csv(*args, **kwargs)
+    for name in frame:
+        if str(name).endswith("_seq"):
+            frame[name] = frame[name].fillna("")
+    return frame
