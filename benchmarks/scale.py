@@ -27,7 +27,7 @@ sys.path[:0] = [str(FOLDER.parent), str(FOLDER)]
 from alternate import alternate  # noqa: E402
 from training import Round, part_of  # noqa: E402
 
-from recbole_mwuf.cli import silence_recbole  # noqa: E402
+from recbole_mwuf.compat import silence_recbole  # noqa: E402
 from recbole_mwuf.config import Config  # noqa: E402
 from recbole_mwuf.data import ColdStartDataset  # noqa: E402
 from recbole_mwuf.model.base import create_base  # noqa: E402

@@ -34,7 +34,7 @@ from recbole.data.dataloader import TrainDataLoader  # noqa: E402
 from recbole.data.interaction import Interaction  # noqa: E402
 from recbole.trainer import Trainer  # noqa: E402
 
-from recbole_mwuf.cli import silence_recbole  # noqa: E402
+from recbole_mwuf.compat import silence_recbole  # noqa: E402
 from recbole_mwuf.config import Config  # noqa: E402
 from recbole_mwuf.data import ColdStartDataset, SetLoader  # noqa: E402
 from recbole_mwuf.data.dataset import select  # noqa: E402

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import sys
-<<<<<<< HEAD
-=======
-import warnings
 from collections.abc import Callable
 
-from pandas.errors import ChainedAssignmentError
->>>>>>> citizen
-
+from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.quick_start import run, silence_recbole
+from recbole_mwuf.quick_start import run
 
 _USAGE = """usage: run_recbole_mwuf.py [--key=value ...]
 
@@ -25,17 +20,6 @@ Every other setting of RecBole and of recbole-mwuf can be given in the same way;
 in the properties folder."""
 
 
-<<<<<<< HEAD
-=======
-def silence_recbole() -> None:
-    """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
-    for category in (FutureWarning, ChainedAssignmentError):
-        warnings.filterwarnings("ignore", category=category, module="recbole")
-    # columns of pandas 3 are not writable; no one writes to a loaded data set
-    warnings.filterwarnings("ignore", "The given NumPy array is not writable", module="recbole")
-
-
->>>>>>> citizen
 def main(arguments: list[str] | None = None) -> int:
     """The command line: ``--key=value`` settings; prints the phase table.
 

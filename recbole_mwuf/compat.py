@@ -6,11 +6,13 @@ overrides: :class:`~recbole_mwuf.data.ColdStartDataset`, :class:`~recbole_mwuf.c
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
+from pandas.errors import ChainedAssignmentError
 
 # numpy >= 2 lacks the names that RecBole's Config.compatibility_settings reads
 _NUMPY_NAMES = {"float_": np.float64, "complex_": np.complex128, "unicode_": np.str_}
@@ -50,3 +52,11 @@ def _read_csv_filled(*args, **kwargs):
         if str(name).endswith("_seq"):
             frame[name] = frame[name].fillna("")
     return frame
+
+
+def silence_recbole() -> None:
+    """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
+    for category in (FutureWarning, ChainedAssignmentError):
+        warnings.filterwarnings("ignore", category=category, module="recbole")
+    # columns of pandas 3 are not writable; no one writes to a loaded data set
+    warnings.filterwarnings("ignore", "The given NumPy array is not writable", module="recbole")

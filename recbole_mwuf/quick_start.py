@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
 from logging import getLogger
 from pathlib import Path
 from time import perf_counter
@@ -42,11 +41,6 @@ _TIMING = (
     "phases_s",
     "peak_rss_mb",
 )
-
-
-def silence_recbole() -> None:
-    """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
-    warnings.filterwarnings("ignore", category=FutureWarning, module="recbole")
 
 
 def run(
