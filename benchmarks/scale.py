@@ -4,7 +4,7 @@
 
 Generates data sets (millions of interactions of 1 million users and 500 thousand items) unless
 they are there, loads and splits each in a process of its own, and trains Wide & Deep and MWUF on
-it, the sizes taking turns. With ``--dense`` the smallest one also trains with dense Adam.
+it, the sizes taking turns. The smallest one also trains with dense Adam, in turn with row-wise.
 Writes ``scale.json`` and prints a Markdown table for ``README.md``.
 """
 
@@ -121,16 +121,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, default=400)
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
-    parser.add_argument("--dense", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=["sizes", "dense"], default=["sizes", "dense"])
     parser.add_argument("--output", type=Path, default=FOLDER / "scale.json")
     arguments = parser.parse_args()
     names = [generate(arguments.folder, rows) for rows in arguments.rows]
     folder, n = str(arguments.folder), arguments.batches
-    cases = {
-        "WideDeep, pre-training": {m: (folder, m, "WideDeep", True, n) for m in names},
-        "MWUF(WideDeep), meta-training": {m: (folder, m, "MWUF", True, n) for m in names},
-    }
-    if arguments.dense:
+    cases: dict[str, dict[str, tuple]] = {}
+    if "sizes" in arguments.only:
+        for what, title in (("WideDeep", "WideDeep, pre-"), ("MWUF", "MWUF(WideDeep), meta-")):
+            cases[f"{title}training"] = {m: (folder, m, what, True, n) for m in names}
+    if "dense" in arguments.only:
         small = names[0]
         cases["row-wise beside dense, pre-training"] = {
             "row-wise": (folder, small, "WideDeep", True, n),

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from recbole_mwuf.data import SetLoader
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.optimizer import OptimizerGroup, row_wise
+from recbole_mwuf.trainer.row_wise_adam import RowWiseAdam
 
 
 class BaseTrainer(Trainer):
@@ -55,7 +56,7 @@ class BaseTrainer(Trainer):
                 "(new items' IDs; others if sparse_embedding is on)"
             )
         return OptimizerGroup(
-            torch.optim.SparseAdam(rows, lr=self.learning_rate) if rows else None,
+            RowWiseAdam(rows, lr=self.learning_rate) if rows else None,
             super()._build_optimizer(params=dense) if dense else None,
         )
 
