@@ -89,8 +89,9 @@ class _Grid:
     def gather(self, engine: Engine, command: str) -> int:
         """Execute what is missing and write the report; returns how many runs failed."""
         n_failed = self._run(engine, command) if self.jobs else 0
-        write_report(self.folder, self.sections)
-        print(self.folder.path / "report.html")
+        written = write_report(self.folder, self.sections)
+        nothing = f"no report: {self.folder.path} has no finished run of this grid"
+        print(self.folder.path / "report.html" if written else nothing)
         return n_failed
 
     def _run(self, engine: Engine, command: str) -> int:

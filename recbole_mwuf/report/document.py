@@ -35,18 +35,23 @@ _FIGURE_NOTE = (
 )
 
 
-def write_report(folder: ResultFolder, sections: list[Section]) -> None:
+def write_report(folder: ResultFolder, sections: list[Section]) -> bool:
     """Write the report on what a folder holds; missing runs are gaps.
 
     Args:
         folder: Of the grid.
         sections: What to show; all of one data set.
+
+    Returns:
+        bool: False, and nothing is written, if none of the runs is there.
     """
     keys = {row.key for section in sections for row in section.rows}
     results: dict[str, dict[int, dict]] = defaultdict(dict)
     for result in folder.results().values():
         if (key := row_key(result["config"])) in keys:
             results[key][result["seed"]] = result
+    if not results:
+        return False
     scores = collect(sections, results)
     _write(folder.path / "results.csv", scores.to_csv(index=False))
     resolved = sections[0].rows[0].resolved
@@ -59,6 +64,7 @@ def write_report(folder: ResultFolder, sections: list[Section]) -> None:
     text = "\n\n".join(part for part in parts if part) + "\n"
     _write(folder.path / "report.md", text)
     _write(folder.path / "report.html", to_html(text, folder.path))
+    return True
 
 
 def section_report(section: Section, scores: pd.DataFrame, folder: Path) -> list[str]:

@@ -31,23 +31,27 @@ _COLUMNS = 3
 
 
 def draw(rows: list[Line], title: str, file: Path) -> None:
-    """Write a figure as SVG: a panel for every base, a line for every method.
+    """Write a figure as SVG; arguments as in :func:`plot`."""
+    with mpl.rc_context(_SETTINGS), written_whole(file) as part:
+        plot(rows, title).savefig(part, format="svg", metadata={"Date": None})
+
+
+def plot(rows: list[Line], title: str) -> Figure:
+    """A panel for every base, a line for every method.
 
     Args:
         rows: The lines; a method has the same style in every panel.
         title: Stands above it.
-        file: The file.
     """
     panels = list(dict.fromkeys(line.panel for line in rows))
     n_columns = min(_COLUMNS, len(panels))
     n_rows = -(-len(panels) // n_columns)
+    size = (3.1 * n_columns + 0.4, 2.5 * n_rows + 0.9) if len(panels) > 1 else (5.6, 4.0)
     with mpl.rc_context(_SETTINGS):
-        size = (3.1 * n_columns + 0.4, 2.5 * n_rows + 0.9) if len(panels) > 1 else (5.6, 4.0)
         figure = Figure(size, layout="constrained")
         axes = figure.subplots(n_rows, n_columns, squeeze=False, sharey=True).flatten()
         for panel, axis in zip(panels, axes):
-            part = [line for line in rows if line.panel == panel]
-            _draw_panel(axis, part, panel)
+            _draw_panel(axis, [line for line in rows if line.panel == panel], panel)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
         for axis in axes[::n_columns]:
@@ -55,8 +59,7 @@ def draw(rows: list[Line], title: str, file: Path) -> None:
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=4)
         figure.suptitle(title)
-        with written_whole(file) as part_file:
-            figure.savefig(part_file, format="svg", metadata={"Date": None})
+    return figure
 
 
 def _draw_panel(axis: Axes, rows: list[Line], title: str) -> None:
