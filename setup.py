@@ -28,17 +28,24 @@ setup(
         "recbole_mwuf.properties",
     ],
     package_dir={"recbole_mwuf.properties": "properties"},
-    package_data={"recbole_mwuf.properties": ["*.yaml", "*/*.yaml", "*/*.hyper"]},
+    package_data={
+        "recbole_mwuf.properties": ["*.yaml", "*/*.yaml", "*/*.hyper"],
+        "recbole_mwuf.report": ["*.csv"],
+    },
     install_requires=[
         'recbole>=1.2.1,<1.3; python_version < "3.12"',
         *(f'{need}; python_version >= "3.12"' for need in NEEDED_BY_RECBOLE),
-        "torch>=2.0",
+        "torch>=2.4",
         "numpy",
         "pandas",
         "scipy",
         "polars>=1.31,<3",
         "pyyaml",
         "tqdm",
+        # of the benchmark's report; tensorboard and recbole bring the last two anyway
+        "matplotlib>=3.7",
+        "markdown",
+        "tabulate",
     ],
     extras_require={
         "hyper": ["hyperopt>=0.3"],
@@ -47,6 +54,7 @@ setup(
     entry_points={
         "console_scripts": [
             "recbole-mwuf=recbole_mwuf.cli:main",
+            "recbole-mwuf-benchmark=recbole_mwuf.benchmark_cli:main",
             "recbole-mwuf-hyper=recbole_mwuf.tuning_cli:main",
         ]
     },

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from pathlib import Path
 
 from recbole_mwuf.benchmark.engine import Engine, LocalEngine, RayEngine
-from recbole_mwuf.benchmark.grid import ALL, GridBuilder, Section, presets
+from recbole_mwuf.benchmark.grid import GridBuilder, Section, expand, presets
 from recbole_mwuf.benchmark.progress import Progress
 from recbole_mwuf.benchmark.runner import ResultFolder, Runner
 from recbole_mwuf.benchmark.sitting import Sitting
-from recbole_mwuf.cli import check_arguments, silence_recbole
+from recbole_mwuf.cli import check_arguments
+from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.errors import UserError
+from recbole_mwuf.report.document import write_report
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,14 +27,16 @@ def build_parser() -> argparse.ArgumentParser:
         "are kept: the same command goes on after an interruption.",
         epilog="Every other --key=value is a setting of all runs, as in run_recbole_mwuf.py.",
     )
-    parser.add_argument("--preset", nargs="+", default=[], metavar="NAME", help=", ".join(_names()))
+    names = ", ".join(presets())
+    parser.add_argument("--preset", nargs="+", default=[], metavar="NAME", help=names)
     parser.add_argument("--models", nargs="+", default=[], help="of one's own grid")
-    parser.add_argument("--bases", nargs="+", default=["WideDeep"], help="of its methods")
-    parser.add_argument("--dataset", "--datasets", nargs="+", default=["ml-100k"], dest="datasets")
+    parser.add_argument("--bases", nargs="+", default=[None], help="of its methods")
+    parser.add_argument("--dataset", "--datasets", nargs="+", default=[None], dest="datasets")
     parser.add_argument("--runs", type=_count, default=1, help="seeds, from the configured one on")
     parser.add_argument("--seeds", type=int, nargs="+", help="these seeds instead")
     parser.add_argument("--workers", type=_count, default=1, help="runs at a time")
     parser.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster, or `local` for a new one")
+    parser.add_argument("--report_only", action="store_true", help="only report what is there")
     parser.add_argument("--output", type=Path, help="folder (default: results/DATASET)")
     parser.add_argument("--config_files", default="", help='settings files: "a.yaml b.yaml"')
     return parser
@@ -51,8 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = shlex.join(["python", "run_benchmark.py", *(arguments or sys.argv[1:])])
     sys.argv[1:] = []  # RecBole's Config would read the benchmark's own options from it
     try:
-        check_arguments(more)
-        settings = dict(argument[2:].split("=") for argument in more)
+        settings = _settings(more)
         grids = [_Grid(name, options, settings) for name in options.datasets]
         engine = _engine(options)
         try:
@@ -73,43 +75,56 @@ def main(arguments: list[str] | None = None) -> int:
 class _Grid:
     """What the command line asks for, for one data set."""
 
-    def __init__(self, dataset: str, options: argparse.Namespace, settings: dict):
+    def __init__(self, dataset: str | None, options: argparse.Namespace, settings: dict):
         if options.output is not None and len(options.datasets) > 1:
             raise UserError(f"--output={options.output} is for one data set, not for several")
-        self.folder = ResultFolder(options.output or Path("results", dataset))
         builder = GridBuilder(dataset, options.config_files.split(), settings)
         self.sections = _sections(builder, options)
-        first = self.sections[0].rows[0].resolved["seed"]
+        resolved = self.sections[0].rows[0].resolved
+        first = resolved["seed"]
         seeds = options.seeds or list(range(first, first + options.runs))
-        self.jobs = builder.jobs(self.sections, seeds)
+        self.jobs = [] if options.report_only else builder.jobs(self.sections, seeds)
+        self.folder = ResultFolder(options.output or Path("results", resolved["dataset"]))
 
     def gather(self, engine: Engine, command: str) -> int:
-        """Execute what is missing; returns how many runs failed."""
-        finished = [self.folder.result(job) for job in self.jobs]
-        earlier = [json.loads(file.read_text()) for file in finished if file.is_file()]
+        """Execute what is missing and write the report; returns how many runs failed."""
+        n_failed = self._run(engine, command) if self.jobs else 0
+        write_report(self.folder, self.sections)
+        print(self.folder.path / "report.html")
+        return n_failed
+
+    def _run(self, engine: Engine, command: str) -> int:
+        results = self.folder.results()
+        earlier = [results[job.key] for job in self.jobs if job.key in results]
+        missing = [job for job in self.jobs if job.key not in results]
         sitting = Sitting(self.folder.sittings, command, engine.workers)
         with Progress(len(self.jobs), engine.workers, earlier) as progress:
-            return Runner(self.folder, engine).run(self.jobs, progress, sitting)
+            return Runner(self.folder, engine).run(missing, progress, sitting)
 
 
 def _sections(builder: GridBuilder, options: argparse.Namespace) -> list[Section]:
-    names = list(presets()) if ALL in options.preset else options.preset
-    sections = [builder.preset(name) for name in names]
+    sections = [builder.preset(name) for name in expand(options.preset)]
     if options.models:
         sections.append(builder.own(options.models, options.bases))
     if not sections:
-        raise UserError(f"say what to run: --preset {'|'.join(_names())} or --models ...")
+        raise UserError(f"say what to run: --preset {'|'.join(presets())} or --models ...")
     return sections
+
+
+def _settings(arguments: list[str]) -> dict[str, str]:
+    """``--key=value`` arguments as settings of all runs."""
+    check_arguments(arguments)
+    settings = dict(argument[2:].split("=") for argument in arguments)
+    for name in ("model", "base"):
+        if name in settings:
+            raise UserError(f"--{name} is for a single run; a grid takes --{name}s")
+    return settings
 
 
 def _engine(options: argparse.Namespace) -> Engine:
     if options.ray is not None:
         return RayEngine(options.ray, options.workers)
     return LocalEngine(options.workers)
-
-
-def _names() -> list[str]:
-    return [*presets(), ALL]
 
 
 def _count(text: str) -> int:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable
 
-from pandas.errors import ChainedAssignmentError
-
+from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.quick_start import run
 
@@ -20,14 +18,6 @@ _USAGE = """usage: run_recbole_mwuf.py [--key=value ...]
 
 Every other setting of RecBole and of recbole-mwuf can be given in the same way; the defaults stand
 in the properties folder."""
-
-
-def silence_recbole() -> None:
-    """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
-    for category in (FutureWarning, ChainedAssignmentError):
-        warnings.filterwarnings("ignore", category=category, module="recbole")
-    # columns of pandas 3 are not writable; no one writes to a loaded data set
-    warnings.filterwarnings("ignore", "The given NumPy array is not writable", module="recbole")
 
 
 def main(arguments: list[str] | None = None) -> int:

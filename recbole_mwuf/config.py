@@ -15,8 +15,8 @@ from recbole_mwuf.compat import older_libraries
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.registry import get_base, get_model, is_warm_up_method
 
-# marks the folder of a data set that a generator made up
-GENERATED = "GENERATED"
+# of a file beside the atomic files that a converter leaves if their data was made up
+GENERATED_SUFFIX = ".generated"
 
 _TUNING = "tuning.yaml"
 # read by RecBole's command line or quick start, but found in none of its properties files
@@ -42,10 +42,9 @@ def properties_dir() -> Path:
     return inside if inside.is_dir() else package.parent / "properties"
 
 
-def method_settings(method: str) -> set[str]:
-    """Names of the settings that a warm-up method has for itself, from its properties file."""
-    file = properties_dir() / "model" / f"{method}.yaml"
-    return set(yaml.safe_load(file.read_text(encoding="utf-8")))
+def read_properties(name: str) -> dict:
+    """The content of a file of defaults, such as ``overall`` or ``model/MWUF``."""
+    return yaml.safe_load((properties_dir() / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
 def tuning_defaults() -> dict:
@@ -90,7 +89,8 @@ class Config(RecBoleConfig):
         super().__init__(model, dataset, config_file_list, settings)
         self._check_choices()
         # a fact about the data, not a choice; among the settings it stands in every result file
-        self["generated_data"] = Path(self["data_path"], GENERATED).is_file()
+        mark = Path(self["data_path"], self["dataset"] + GENERATED_SUFFIX)
+        self["generated_data"] = mark.is_file()
 
     def compatibility_settings(self):
         """RecBole's own names for numpy's types, with numpy 2 as well."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from recbole.utils import get_local_time
 
-from recbole_mwuf.cli import check_arguments, exit_status, silence_recbole
+from recbole_mwuf.cli import check_arguments, exit_status
+from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.config import Config, with_tuning_defaults
 from recbole_mwuf.errors import UserError
 

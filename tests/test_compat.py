@@ -74,3 +74,20 @@ def test_a_sequence_of_numbers_is_normalised(with_gaps):
     # 4, 2, 8 between their least and their greatest; a numerical feature has ones beside it
     expected = [[1 / 3, 1], [0, 1], [1, 1]]
     assert torch.allclose(data.item_feat["prices"][third], torch.tensor(expected))
+
+
+def test_the_faster_engine_reads_the_same(tmp_path):
+    file = tmp_path / "a.inter"
+    numbers = ["0.1", "978300760", "1e-7", "3.14159265358979323846", "", "123456789.987654321"]
+    words = ["a b", '"quoted"', "5' 6", "", "NA", "é"]
+    rows = "\n".join(f"{word}\t{number}" for word, number in zip(words, numbers))
+    file.write_text(f"word:token\tnumber:float\n{rows}\n", encoding="utf-8")
+    asked = {
+        "delimiter": "\t",
+        "dtype": {"word:token": str, "number:float": np.float64},
+        "encoding": "utf-8",
+        "engine": "python",
+    }
+    with older_libraries():
+        ours = pd.read_csv(file, **asked)
+    pd.testing.assert_frame_equal(ours, pd.read_csv(file, **asked), check_exact=True)

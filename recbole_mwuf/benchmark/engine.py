@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from recbole_mwuf.benchmark.grid import Job
-from recbole_mwuf.cli import silence_recbole
+from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.config import Config
 from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.errors import UserError
@@ -153,7 +153,7 @@ class RayEngine:
                 ray.init(address=address)
         except Exception as error:  # Ray has no common class for what can fail here
             raise UserError(f"--ray={address}: cannot start or reach Ray: {error}") from error
-        self._execute = ray.remote(num_cpus=1, max_calls=0)(execute)
+        self._execute = ray.remote(num_cpus=1)(execute)
 
     def submit(self, job: Job, base_file: Path | None) -> Future:
         reference: Any = self._execute.remote(job, base_file, 1)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-
-import yaml
+from functools import cache
 
 from recbole_mwuf.benchmark.keys import base_key, row_key, run_key
-from recbole_mwuf.config import Config, properties_dir
+from recbole_mwuf.config import Config, read_properties
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.quick_start import plain_values
 from recbole_mwuf.registry import is_warm_up_method
-
-ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -48,10 +45,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """A table or a figure of the report."""
+    """A part of the report.
+
+    Attributes:
+        show: ``table`` or ``figure``.
+    """
 
     name: str
     title: str
+    show: str
     rows: list[Row]
 
 
@@ -79,45 +81,38 @@ class GridBuilder:
     """Builds sections for one data set.
 
     Args:
-        dataset: Its name.
+        dataset: Its name; None for the default.
         config_files: Settings files for all runs.
         settings: Settings for all runs; those of a row go before them.
     """
 
-    def __init__(self, dataset: str, config_files: list[str], settings: dict):
+    def __init__(self, dataset: str | None, config_files: list[str], settings: dict):
         self.dataset = dataset
         self.config_files = config_files
         self.settings = settings
         self._resolved: dict[str, dict] = {}
 
     def preset(self, name: str) -> Section:
-        """A preset of ``properties/benchmark.yaml``.
-
-        Raises:
-            UserError: if there is none of that name.
-        """
-        found = presets()
-        if name not in found:
-            raise UserError(f"there is no preset '{name}'; use {', '.join(found)} or {ALL}")
-        content = found[name]
+        """A preset of ``properties/benchmark.yaml`` that is not a list of others."""
+        content = presets()[name]
         if "rows" in content:
             rows = [self._row(**row) for row in content["rows"]]
         else:
             rows = self._panels(content["bases"], content["models"])
-        return Section(name, content["title"], rows)
+        return Section(name, content["title"], content["show"], rows)
 
-    def own(self, models: list[str], bases: list[str]) -> Section:
+    def own(self, models: list[str], bases: list[str | None]) -> Section:
         """Every method on every base, and the plain bases beside them, as RelaImpr needs them.
 
         Args:
             models: Warm-up methods and plain models.
-            bases: What the methods work on.
+            bases: What the methods work on; None for the default.
         """
         methods = [model for model in models if is_warm_up_method(model)]
-        plain = [model for model in models if model not in methods and model not in bases]
-        rows = self._panels(bases, methods) if methods else []
-        plain = plain if methods else models
-        return Section("grid", "Own grid", [*rows, *(self._row(model) for model in plain)])
+        names = [base or self._resolve(methods[0], None, {})["base"] for base in bases if methods]
+        rows = self._panels(names, methods)
+        rows += [self._row(model) for model in models if model not in [*methods, *names]]
+        return Section("grid", "Own grid", "table", rows)
 
     def jobs(self, sections: list[Section], seeds: list[int]) -> list[Job]:
         """The runs of some sections, each once, seed by seed: what is complete grows evenly."""
@@ -135,7 +130,7 @@ class GridBuilder:
             label=row.label,
             model=row.model,
             base=row.base,
-            dataset=self.dataset,
+            dataset=resolved["dataset"],
             seed=seed,
             config_files=self.config_files,
             settings={**row.given, "seed": seed},
@@ -166,6 +161,22 @@ class GridBuilder:
         return self._resolved[key]
 
 
+@cache
 def presets() -> dict:
-    """The content of ``properties/benchmark.yaml``."""
-    return yaml.safe_load((properties_dir() / "benchmark.yaml").read_text(encoding="utf-8"))
+    """The content of ``properties/benchmark.yaml``: a preset or a list of presets by name."""
+    return read_properties("benchmark")
+
+
+def expand(names: list[str]) -> list[str]:
+    """Names of presets, lists replaced by what they hold, each once.
+
+    Raises:
+        UserError: if there is none of a name.
+    """
+    found = presets()
+    expanded: list[str] = []
+    for name in names:
+        if name not in found:
+            raise UserError(f"there is no preset '{name}'; use {', '.join(found)}")
+        expanded += found[name] if isinstance(found[name], list) else [name]
+    return list(dict.fromkeys(expanded))

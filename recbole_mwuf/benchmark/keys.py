@@ -14,7 +14,7 @@ from functools import cache
 
 from recbole.utils.argument_list import evaluation_arguments, general_arguments
 
-from recbole_mwuf.config import method_settings
+from recbole_mwuf.config import read_properties
 from recbole_mwuf.registry import WARM_UP_METHODS, get_model, is_warm_up_method
 
 # where, how fast and how loudly a run works, and what else it writes; the seed has its own place
@@ -37,7 +37,8 @@ def row_key(settings: dict) -> str:
         settings: Resolved settings, as in a result file.
     """
     model, base = settings["model"], settings["base"]
-    other_methods = _names_of_methods() - (method_settings(model) if model != base else set())
+    own = set(read_properties(f"model/{model}")) if is_warm_up_method(model) else set()
+    other_methods = _names_of_methods() - own
     return f"{model}-{base}-{_digest(settings, _NOT_IN_NUMBERS | other_methods)}"
 
 
@@ -62,13 +63,22 @@ def base_key(settings: dict) -> str | None:
 
 @cache
 def _names_of_methods() -> set[str]:
-    return set().union(*(method_settings(method) for method in WARM_UP_METHODS))
+    """Settings that some warm-up method has for itself."""
+    return set().union(*(read_properties(f"model/{method}") for method in WARM_UP_METHODS))
+
+
+@cache
+def _with_a_third_way() -> set[str]:
+    """Settings whose default is neither on nor off: there, off is not the same as absent."""
+    return {name for name, value in read_properties("overall").items() if value is None}
 
 
 def _digest(settings: dict, ignored: set[str]) -> str:
     content = {
         name: value
         for name, value in settings.items()
-        if name not in ignored and value is not None and value is not False
+        if name not in ignored
+        and value is not None
+        and (value is not False or name in _with_a_third_way())
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 
 from recbole_mwuf.benchmark.engine import Engine
 from recbole_mwuf.benchmark.grid import Job
+from recbole_mwuf.benchmark.keys import run_key
 from recbole_mwuf.benchmark.progress import Progress
 from recbole_mwuf.benchmark.sitting import Sitting
 from recbole_mwuf.files import write_json, written_whole
@@ -29,6 +31,12 @@ class ResultFolder:
     def sittings(self) -> Path:
         return self.path / "sittings.json"
 
+    def results(self) -> dict[str, dict]:
+        """The results of all finished runs by key, which is taken from what is in the files."""
+        files = sorted(self.path.glob("runs/*.json"))
+        contents = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        return {run_key(content["config"]): content for content in contents}
+
     def result(self, job: Job) -> Path:
         return self.path / "runs" / f"{job.key}.json"
 
@@ -42,7 +50,7 @@ class ResultFolder:
 
 
 class Runner:
-    """Executes jobs; a result file says that one is done, in this or an earlier sitting.
+    """Executes jobs and writes their results.
 
     Args:
         folder: Where results are.
@@ -55,17 +63,17 @@ class Runner:
         self._running: dict[Future, Job] = {}
 
     def run(self, jobs: list[Job], progress: Progress, sitting: Sitting) -> int:
-        """Execute what is not finished.
+        """Execute jobs.
 
         Args:
-            jobs: All runs of the grid, in the order in which they are to be started.
+            jobs: Runs without a result, in the order in which they are to be started.
             progress: Is told what happens.
             sitting: Is told what came out.
 
         Returns:
             int: how many runs failed.
         """
-        waiting = [job for job in jobs if not self.folder.result(job).is_file()]
+        waiting = list(jobs)
         n_failed = 0
         while waiting or self._running:
             self._start(waiting)
