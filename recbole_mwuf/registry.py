@@ -14,6 +14,7 @@ from recbole.utils import get_model as _get_recbole_model
 
 from recbole_mwuf.errors import UserError
 
+CONTEXT_AWARE = "recbole.model.context_aware_recommender"
 BASES = {
     "AFN": "recbole_mwuf.model.base.afn",
     "DIN": "recbole_mwuf.model.base.din",
@@ -87,7 +88,7 @@ def is_warm_up_method(name: str) -> bool:
 
 def known_bases() -> list[str]:
     """Names of RecBole's context-aware models and of this package's bases, those refused too."""
-    package = importlib.import_module("recbole.model.context_aware_recommender")
+    package = importlib.import_module(CONTEXT_AWARE)
     recbole_names = {n for n in dir(package) if isinstance(getattr(package, n), type)}
     return sorted(recbole_names | set(BASES))
 

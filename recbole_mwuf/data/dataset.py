@@ -173,6 +173,16 @@ class ColdStartDataset(Dataset):
         )
         return Interaction(columns)
 
+    def subset(self, name: str, phase: str | None = None) -> ColdStartDataset:
+        """One of the split's sets as a data set that RecBole's own loaders take.
+
+        Args:
+            name: One of :data:`~recbole_mwuf.data.split.SETS`, or ``validation``.
+            phase: As in :meth:`batch`.
+        """
+        rows = torch.from_numpy(self.split.rows(name)).to(self.config["device"])
+        return self.copy(self.batch(rows, phase))
+
 
 def select(feat: Interaction, index: torch.Tensor) -> dict[str, torch.Tensor]:
     """Rows of an Interaction, column by column."""

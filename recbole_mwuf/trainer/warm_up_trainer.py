@@ -86,6 +86,9 @@ class WarmUpTrainer(BaseTrainer):
             next_phase = fixed if is_fixed else self.evaluate_set(dataset, next_set, phase)
             results[phase] = {"next_phase": next_phase, "fixed_test": fixed}
             self.logger.info(set_color(phase, "blue") + f": {results[phase]}")
+            for protocol, metrics in results[phase].items():
+                head = f"eval/{type(self.model).__name__}/{protocol}/{phase}"
+                self.wandblogger.log_eval_metrics(metrics, head)
         self.phases_seconds = perf_counter() - start
         return results
 
