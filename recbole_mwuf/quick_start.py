@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from logging import getLogger
 from pathlib import Path
@@ -20,7 +19,7 @@ from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.evaluator.result import RunResult
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp, WarmUpModel
-from recbole_mwuf.registry import get_model, is_warm_up_method
+from recbole_mwuf.registry import get_method
 from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, checkpoint, seed_stage
 
 # what a result file tells about time and memory; 0 for a step that was not taken
@@ -75,7 +74,7 @@ def run(
     logger.info(data)
     logger.info(set_color("Cold-start split", "blue") + f": {data.split.counts()}")
 
-    method = get_model(config["model"]) if is_warm_up_method(config["model"]) else NoWarmUp
+    method = get_method(config["model"])
     files = _OutputFiles(config) if saved else None
     given = config["pretrained_base"]
     trained_base = _train_base(config, data, method, given, files, timing)
@@ -102,7 +101,7 @@ def run(
         phases=phases,
         base_phases=base_phases,
         timing={name: round(value, 3) for name, value in timing.items()},
-        config=_plain_values(config.final_config_dict),
+        config=checkpoint.plain_values(config.final_config_dict),
         versions=_versions(),
     )
     if files is not None:
@@ -168,11 +167,6 @@ def _warm_up(
 
 def _rate(samples: int, seconds: float) -> float:
     return samples / seconds if samples else 0.0
-
-
-def _plain_values(settings: dict) -> dict:
-    """Settings as JSON values; a device or an enum by its name."""
-    return json.loads(json.dumps(settings, default=str, sort_keys=True))
 
 
 def _versions() -> dict:

@@ -1,0 +1,163 @@
+"""Interactions that have just come in: checked, told apart, and in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import torch
+from recbole.data.interaction import Interaction
+from torch import Tensor
+
+from recbole_mwuf.data import Catalog
+from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
+from recbole_mwuf.data.item_state import Ranges
+from recbole_mwuf.errors import UserError
+
+EVENT_ID = "event_id"
+
+
+@dataclass(frozen=True)
+class Events:
+    """Checked interactions, in the order in which they were given.
+
+    Attributes:
+        users: int64, shape ``[B]``; 0 if unknown.
+        items: int64, shape ``[B]``.
+        labels: float32, shape ``[B]``; 0 or 1.
+        times: float64, shape ``[B]``.
+        fingerprints: int64, shape ``[B]``, of the event IDs; None if there are none.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    labels: np.ndarray
+    times: np.ndarray
+    fingerprints: np.ndarray | None = None
+
+    def chosen(self, rows: np.ndarray) -> Events:
+        """The interactions for which ``rows``, bool ``[B]``, holds; without fingerprints."""
+        columns = (self.users, self.items, self.labels, self.times)
+        return Events(*(column[rows] for column in columns))
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def read_events(catalog: Catalog, interactions: pd.DataFrame) -> Events:
+    """Check interactions and turn tokens into IDs.
+
+    Args:
+        catalog: The known users and items.
+        interactions: A column of raw values for user, item, label and time, named as in the data
+            set, and ``event_id`` if events can come twice.
+
+    Raises:
+        UserError: if a column is missing, an item is unknown, a label is not 0 or 1, or a time or
+            event ID is missing.
+    """
+    names = (catalog.uid_field, catalog.iid_field, catalog.label_field, catalog.time_field)
+    missing = [name for name in names if name not in interactions]
+    if missing:
+        raise UserError(f"interactions: no column {missing}; it takes {list(names)}")
+    user, item, label, time = (interactions[name] for name in names)
+    labels, times = (pd.to_numeric(column, errors="coerce") for column in (label, time))
+    _refuse(~labels.isin((0, 1)), label, "labels must be 0 or 1")
+    _refuse(times.isna(), time, "a time must be a number")
+    fingerprints = None
+    if EVENT_ID in interactions:
+        _refuse(interactions[EVENT_ID].isna(), interactions[EVENT_ID], "every event needs its ID")
+        fingerprints = np.array([_fingerprint(i) for i in interactions[EVENT_ID]], dtype=np.int64)
+    return Events(
+        users=catalog.ids(catalog.uid_field, user),
+        items=item_ids(catalog, item),
+        labels=labels.to_numpy(dtype=np.float32),
+        times=times.to_numpy(dtype=np.float64),
+        fingerprints=fingerprints,
+    )
+
+
+def item_ids(catalog: Catalog, tokens: Iterable) -> np.ndarray:
+    """IDs of item tokens, int64.
+
+    Raises:
+        UserError: if one is unknown.
+    """
+    tokens = list(tokens)
+    ids = catalog.ids(catalog.iid_field, tokens)
+    unknown = [str(tokens[i]) for i in np.flatnonzero(ids == 0)]
+    if unknown:
+        raise UserError(
+            f"{catalog.iid_field}={unknown[0]} is unknown, as are {len(set(unknown)) - 1} others; "
+            "add items with add_items (--items=FILE) before they are observed or scored"
+        )
+    return ids
+
+
+def _refuse(bad: pd.Series, values: pd.Series, reason: str) -> None:
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise UserError(
+            f"interactions: {values.name}={values.iloc[row]!r} in row {row} and {bad.sum() - 1} "
+            f"others: {reason}; nothing was learned from this batch"
+        )
+
+
+def _fingerprint(event_id: object) -> int:
+    digest = blake2b(str(event_id).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+class EventWindow:
+    """Remembers the latest events, so that one that comes twice counts once.
+
+    Args:
+        size: How many are remembered.
+        fingerprints: Those that are known, oldest first.
+    """
+
+    def __init__(self, size: int, fingerprints: Iterable[int]):
+        self.size = size
+        self.known = dict.fromkeys(fingerprints)  # in the order in which they came
+
+    def first_time(self, fingerprints: np.ndarray) -> np.ndarray:
+        """Which events are neither known nor repeated among themselves; bool ``[B]``."""
+        first = np.zeros(len(fingerprints), dtype=bool)
+        first[np.unique(fingerprints, return_index=True)[1]] = True
+        return first & np.array([f not in self.known for f in fingerprints.tolist()], dtype=bool)
+
+    def add(self, fingerprints: np.ndarray) -> None:
+        """Remember events; the oldest are forgotten."""
+        self.known.update(dict.fromkeys(fingerprints.tolist()))
+        for fingerprint in list(self.known)[: max(0, len(self.known) - self.size)]:
+            del self.known[fingerprint]
+
+
+class EventSet:
+    """Interactions in the shape of a data set with a single set, for the loaders of training.
+
+    Args:
+        catalog: Their users and items.
+        events: The interactions.
+        ranges: The history of each.
+    """
+
+    def __init__(self, catalog: Catalog, events: Events, ranges: Ranges):
+        self.config, self.catalog = catalog.config, catalog
+        self.split = SimpleNamespace(rows=lambda name: np.arange(len(events)))
+        device = self.config["device"]
+        self._users, self._items, self._labels, self._start, self._end = (
+            torch.from_numpy(column).to(device)
+            for column in (events.users, events.items, events.labels, ranges.start, ranges.end)
+        )
+
+    def batch(self, rows: Tensor, phase: str | None = None) -> Interaction:
+        """Some interactions as a model reads them, row numbers ``[B]``."""
+        columns = self.catalog.pairs(self._users[rows], self._items[rows])
+        columns[self.catalog.label_field] = self._labels[rows]
+        columns[HISTORY_START], columns[HISTORY_END] = self._start[rows], self._end[rows]
+        return Interaction(columns)
