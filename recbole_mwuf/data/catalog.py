@@ -172,8 +172,10 @@ class Catalog:
                 continue
             rows = [self.ids(name, _sequence(value, separator)) for value in features[name]]
             unknown[name] = sum(int((row == 0).sum()) for row in rows)
-            kept = [torch.from_numpy(row[row > 0]) for row in rows]
-            columns[name] = torch.nn.utils.rnn.pad_sequence(kept, batch_first=True)
+            columns[name] = torch.zeros(len(rows), max(map(len, rows), default=0), dtype=torch.long)
+            for i, row in enumerate(rows):
+                known = row[row > 0]
+                columns[name][i, : len(known)] = torch.from_numpy(known)
         return columns, unknown
 
     def add_items(self, tokens: list[str], columns: dict[str, Tensor]) -> np.ndarray:

@@ -120,7 +120,7 @@ class ItemWarmer:
         features = features.assign(**{field: features[field].map(str)})
         new = features[self.catalog.ids(field, features[field]) == 0].drop_duplicates(field)
         columns, unknown = self.catalog.encode(new)
-        if len(new):
+        if not new.empty:
             self._make_room(self.catalog.n_known_items() + len(new))
             ids = self.catalog.add_items(new[field].tolist(), columns)
             self.model.add_items(self._tensor(ids))
@@ -130,9 +130,8 @@ class ItemWarmer:
         if n_items <= self.catalog.item_num:
             return
         n_items += n_items // _SPARE
-        for part in (self.catalog, self.items, self.model):
+        for part in (self.catalog, self.items, self.trainer):
             part.grow(n_items)
-        self.trainer.optimizer.grow()
 
     def observe(self, interactions: pd.DataFrame, networks: bool = False) -> Observed:
         """Learn from interactions with new items, as in steps 4 to 6 of training.

@@ -44,6 +44,12 @@ class OnlineTrainer(WarmUpTrainer):
         self.seconds, self.samples = 0.0, 0
         self.prepare()
 
+    def grow(self, n_items: int) -> None:
+        """Make room for more items in the model and in an optimiser that goes on."""
+        self.model.grow(n_items)
+        if self._learns is not None:
+            self.optimizer.grow()
+
 
 def rebuild(content: dict, path: str | Path, device: str) -> tuple[Catalog, OnlineTrainer]:
     """Build the model of a checkpoint and load it.
