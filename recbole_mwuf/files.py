@@ -26,6 +26,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
+        with part.open("rb+") as written:
+            os.fsync(written.fileno())  # a crash of the machine must not leave a name without data
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -212,6 +212,8 @@ class ItemWarmer:
         item = item_ids(self.catalog, items)
         if len(user) != len(item):
             raise UserError(f"score: {len(user)} users but {len(item)} items; give pairs")
+        if not len(item):
+            return np.zeros(0, dtype=np.float32)
         ranges = self.items.ranges(item)
         self._show_histories(ranges)
         self.model.eval()
