@@ -253,8 +253,11 @@ class ItemWarmer:
     def new_items(self) -> list[str]:
         """Tokens of all items that are not old."""
         known = np.arange(1, self.catalog.n_known_items())
-        tokens = self.catalog.field2id_token[self.catalog.iid_field]
-        return [tokens[i] for i in known[~self._is_old(known)]]
+        return self._tokens(known[~self._is_old(known)])
+
+    def known_items(self) -> list[str]:
+        """Tokens of all items, old and new."""
+        return self._tokens(np.arange(1, self.catalog.n_known_items()))
 
     def graduate(self, items: Sequence | None = None) -> list[str]:
         """Hand items over to the base: they are old from now on, and learn no more.
@@ -275,8 +278,11 @@ class ItemWarmer:
             enough = np.unique(item_ids(self.catalog, items))
         ready = enough[~self._is_old(enough)]
         self.model.graduate(self._tensor(ready))
+        return self._tokens(ready)
+
+    def _tokens(self, items: np.ndarray) -> list[str]:
         tokens = self.catalog.field2id_token[self.catalog.iid_field]
-        return [tokens[i] for i in ready]
+        return [tokens[i] for i in items]
 
     def _is_old(self, items: np.ndarray) -> np.ndarray:
         return self.model.is_old[self._tensor(items)].cpu().numpy()
