@@ -8,7 +8,7 @@ differentiable with respect to the vectors, row by row also when an item repeats
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.data.dataset import select
 from recbole_mwuf.errors import UserError
+from recbole_mwuf.model.base.item_side import SEQUENCE, ItemSideRecommender
 
 _SCORE_EPS = 1e-7  # keeps the logit of a score finite
 _CHUNK = 65536  # items whose features are embedded at once
@@ -167,6 +168,21 @@ class ItemEmbedding:
         """
         with self._substituted(ids):
             return self.as_logits(self.base(interaction))
+
+    def logits_of_each(
+        self, interaction: Interaction, ids: Sequence[ItemIDs]
+    ) -> tuple[Tensor, ...]:
+        """:meth:`logits` for several ID parameters of the same samples, in one forward pass.
+
+        A base that is fixed treats every row on its own, so a batch of ``n · B`` rows is n
+        batches. What an item's history says does not depend on its ID: it is encoded once.
+        """
+        columns = dict(interaction.interaction)
+        if isinstance(self.base, ItemSideRecommender):
+            columns[SEQUENCE] = self.base.represent(interaction)
+        repeated = {name: torch.cat([column] * len(ids)) for name, column in columns.items()}
+        joined = (torch.cat(values) for values in zip(*ids) if values[0] is not None)
+        return self.logits(Interaction(repeated), ItemIDs(*joined)).chunk(len(ids))
 
     def as_logits(self, output: Tensor) -> Tensor:
         """What the base's forward pass returned, as logits ``[B]``: some bases return scores."""

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from time import perf_counter
 
 import torch
+from recbole.data.interaction import Interaction
 from recbole.trainer import Trainer
 from recbole.utils import set_color
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from recbole_mwuf.data import SetLoader
@@ -47,24 +48,54 @@ class BaseTrainer(Trainer):
         params = [p for p in self.model.parameters() if p.requires_grad]
         rows = [p for p in row_wise(self.model) if p.requires_grad]
         dense = [p for p in params if not any(p is row for row in rows)]
+        if rows and self.weight_decay:
+            self.logger.warning(
+                f"weight_decay={self.weight_decay} does not act on tables with row-wise updates "
+                "(new items' IDs; others if sparse_embedding is on)"
+            )
         return OptimizerGroup(
             torch.optim.SparseAdam(rows, lr=self.learning_rate) if rows else None,
             super()._build_optimizer(params=dense) if dense else None,
         )
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
-        if len(train_data) == 0:  # RecBole's loop would have no loss to return
+        """One pass over the samples.
+
+        RecBole's loop reads the loss after every batch, which makes a GPU wait for it. Here the
+        losses stay on the device and are read, and checked, once.
+
+        Returns:
+            float | tuple[float, ...]: the mean loss of a batch; a loss in parts, part by part.
+        """
+        if len(train_data) == 0:
             self.logger.warning(f"{self.stage}: no samples to learn from")
             return 0.0
         start = perf_counter()
-        bar = _Progress(train_data, f"{self.stage} {epoch_idx}", show_progress)
-        with bar:
-            losses = super()._train_epoch(bar, epoch_idx, loss_func or self.loss_func)
+        self.model.train()
+        loss_func = loss_func or self.loss_func or self.model.calculate_loss
+        scaler = torch.amp.GradScaler(self.device.type, enabled=self.enable_scaler)
+        with _Progress(train_data, f"{self.stage} {epoch_idx}", show_progress) as bar:
+            total = torch.zeros((), dtype=torch.float64, device=self.device)
+            for batch in bar:
+                total = total + self._train_batch(batch, loss_func, scaler)
+        self._check_nan(total.sum())
         self.seconds += perf_counter() - start
         self.samples += train_data.sample_size
-        # RecBole sums over batches: a mean compares between batch sizes
-        n = len(train_data)
-        return tuple(x / n for x in losses) if isinstance(losses, tuple) else losses / n
+        mean = (total / len(train_data)).tolist()
+        return tuple(mean) if isinstance(mean, list) else mean
+
+    def _train_batch(self, batch: Interaction, loss_func: Callable, scaler) -> Tensor:
+        """One step; returns the loss, or its parts, shape ``[]`` or ``[n_parts]``."""
+        self.optimizer.zero_grad()
+        with torch.autocast(self.device.type, enabled=self.enable_amp):
+            loss = loss_func(batch)
+        if isinstance(loss, tuple):
+            loss = torch.stack(loss)
+        scaler.scale(loss.sum()).backward()
+        if self.clip_grad_norm:
+            self.optimizer.clip_grad_norm(**self.clip_grad_norm)
+        self.optimizer.step(scaler)
+        return loss.detach()
 
     def _add_train_loss_to_tensorboard(self, epoch_idx, losses, tag="Loss/Train"):
         super()._add_train_loss_to_tensorboard(epoch_idx, losses, f"{tag} {self.stage}")

@@ -14,24 +14,53 @@ def row_wise(model: nn.Module) -> list[torch.Tensor]:
 
 
 class OptimizerGroup:
-    """A row-wise and a dense optimiser that step as one, as RecBole's training loop expects.
+    """A row-wise and a dense optimiser that step as one.
 
     Args:
         row_wise: For ID tables; moves only the rows in a batch.
-        dense: For everything else.
+        dense: For everything else. Adam steps by torch's fused kernel: the same update, rounded
+            differently in the last bit, in less time (benchmarks/README.md).
     """
 
     def __init__(self, row_wise: torch.optim.Optimizer | None, dense: torch.optim.Optimizer | None):
         self.row_wise = row_wise
         self._all = [optimizer for optimizer in (row_wise, dense) if optimizer is not None]
+        if isinstance(dense, torch.optim.Adam):
+            for group in dense.param_groups:
+                group["fused"] = True
+
+    def _groups(self) -> list[dict]:
+        return [group for optimizer in self._all for group in optimizer.param_groups]
 
     def zero_grad(self) -> None:
         for optimizer in self._all:
             optimizer.zero_grad()
 
-    def step(self) -> None:
+    def step(self, scaler: torch.amp.GradScaler | None = None) -> None:
+        """Update all parameters; a scaler of RecBole's ``enable_amp`` undoes its scaling first."""
         for optimizer in self._all:
-            optimizer.step()
+            if scaler is None:
+                optimizer.step()
+            else:
+                scaler.step(optimizer)
+        if scaler is not None:
+            scaler.update()
+
+    @torch.no_grad()
+    def clip_grad_norm(self, max_norm: float, norm_type: float = 2.0) -> None:
+        """Scale all gradients so that their common norm is at most ``max_norm``.
+
+        torch's own function does not take the row-wise gradients.
+        """
+        parameters = [p for group in self._groups() for p in group["params"] if p.grad is not None]
+        for parameter in parameters:
+            if parameter.grad.is_sparse:  # a row that is named twice counts once, with its sum
+                parameter.grad = parameter.grad.coalesce()
+        values = [p.grad.values() if p.grad.is_sparse else p.grad for p in parameters]
+        norms = [torch.linalg.vector_norm(value, norm_type) for value in values]
+        norm = torch.linalg.vector_norm(torch.stack(norms), norm_type)
+        for parameter in parameters:
+            parameter.grad.mul_((max_norm / (norm + 1e-6)).clamp(max=1.0))
 
     def state_dicts(self) -> list[dict]:
         """The state of each optimiser, for :meth:`load_state_dicts`."""

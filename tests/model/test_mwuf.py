@@ -153,3 +153,20 @@ def test_a_plain_base_scores_with_its_own_rows(trained):
     rows = data.batch(torch.arange(len(data.inter_feat)), "cold")
     base.eval()
     assert torch.equal(model.predict(rows), base.predict(rows))
+
+
+@pytest.mark.parametrize("base", ["WideDeep", "DCN", "DIN"])
+def test_meta_loss_is_the_same_loss_in_one_forward_pass(trained, base):
+    config, data, module = trained(base=base)
+    model = MWUF(config, data, module)
+    model.observe(data.history, "cold")
+    model.requires_grad_(True)
+    model.base.requires_grad_(False)
+    model.train()
+    rows = data.batch(torch.from_numpy(data.split.rows("old")[:16]))
+    learned = [p for p in model.parameters() if p.requires_grad]
+    results = []
+    for losses in (model.calculate_loss(rows), model.meta_loss(rows)):
+        grads = torch.autograd.grad(sum(losses), learned)
+        results.append([torch.stack(losses), *(g.to_dense() for g in grads)])
+    torch.testing.assert_close(*results)

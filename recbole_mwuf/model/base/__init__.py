@@ -12,12 +12,15 @@ def create_base(config, dataset) -> ContextRecommender:
     """An untrained base, its embeddings started as ``embedding_init`` says.
 
     Args:
-        config: Uses ``base``, ``embedding_init``, ``sparse_embedding`` and the base's settings.
+        config: Uses ``base``, ``embedding_init``, ``sparse_embedding``, ``sparse_embedding_rows``
+            and the base's settings.
         dataset: The data set it is built for.
     """
     base = get_base(config["base"])(config, dataset).to(config["device"])
     for table in (m for m in base.modules() if isinstance(m, nn.Embedding)):
-        table.sparse = bool(config["sparse_embedding"])
+        chosen = config["sparse_embedding"]
+        is_large = table.num_embeddings > config["sparse_embedding_rows"]
+        table.sparse = is_large if chosen is None else chosen
         # first-order weights are no embeddings
         if config["embedding_init"] is not None and table.embedding_dim > 1:
             nn.init.normal_(table.weight, std=config["embedding_init"])

@@ -71,13 +71,20 @@ class MWUF(WarmUpModel):
     def warm_ids(self, items: Tensor) -> ItemIDs:
         return self.warm_up(self.new_ids(items), items)
 
-    def calculate_loss(self, interaction: Interaction) -> tuple[Tensor, Tensor]:
-        """Algorithm 1, lines 4 to 9: L_cold moves φ_new, L_warm the two networks (Eq. 6).
+    def cold_and_warm(self, items: Tensor) -> tuple[ItemIDs, ItemIDs]:
+        """Algorithm 1, lines 4 to 6.
 
         The warm embedding is made from the cold one without its gradient, so one backward pass
-        through the sum is the two separate updates.
+        through the sum of their losses is the two separate updates.
         """
-        items = interaction[self.ITEM_ID]
         cold = self.new_ids(items)
-        warm = self.warm_up(cold.detach(), items)
+        return cold, self.warm_up(cold.detach(), items)
+
+    def calculate_loss(self, interaction: Interaction) -> tuple[Tensor, Tensor]:
+        """Lines 7 to 9: L_cold moves φ_new, L_warm the two networks (Eq. 6)."""
+        cold, warm = self.cold_and_warm(interaction[self.ITEM_ID])
         return self.log_loss(interaction, cold), self.log_loss(interaction, warm)
+
+    def meta_loss(self, interaction: Interaction) -> tuple[Tensor, ...]:
+        """The same losses from one forward pass over 2B rows: step 2 is where the time goes."""
+        return self.log_losses(interaction, *self.cold_and_warm(interaction[self.ITEM_ID]))

@@ -211,6 +211,12 @@ class WarmUpModel(AbstractRecommender):
         logits = self.item_embedding.logits(interaction, ids)
         return binary_cross_entropy_with_logits(logits, interaction[self.LABEL])
 
+    def log_losses(self, interaction: Interaction, *ids: ItemIDs) -> tuple[Tensor, ...]:
+        """:meth:`log_loss` for each of several ID parameters, on a base that is fixed."""
+        labels = interaction[self.LABEL]
+        each = self.item_embedding.logits_of_each(interaction, ids)
+        return tuple(binary_cross_entropy_with_logits(logits, labels) for logits in each)
+
     def calculate_loss(self, interaction: Interaction) -> Tensor | tuple[Tensor, ...]:
         """The loss of steps 4 to 6: that of the cold ID embeddings."""
         return self.log_loss(interaction, self.new_ids(interaction[self.ITEM_ID]))
