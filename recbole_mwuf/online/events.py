@@ -65,20 +65,28 @@ def read_events(catalog: Catalog, interactions: pd.DataFrame) -> Events:
     if missing:
         raise UserError(f"interactions: no column {missing}; it takes {list(names)}")
     user, item, label, time = (interactions[name] for name in names)
-    labels, times = (pd.to_numeric(column, errors="coerce") for column in (label, time))
-    _refuse(~labels.isin((0, 1)), label, "labels must be 0 or 1")
-    _refuse(times.isna(), time, "a time must be a number")
+    labels, times = _numbers(label), _numbers(time)
+    _refuse((labels != 0) & (labels != 1), label, "labels must be 0 or 1")
+    _refuse(np.isnan(times), time, "a time must be a number")
     fingerprints = None
     if EVENT_ID in interactions:
-        _refuse(interactions[EVENT_ID].isna(), interactions[EVENT_ID], "every event needs its ID")
-        fingerprints = np.array([_fingerprint(i) for i in interactions[EVENT_ID]], dtype=np.int64)
+        event = interactions[EVENT_ID]
+        _refuse(event.isna().to_numpy(), event, "every event needs its ID")
+        fingerprints = np.array([_fingerprint(i) for i in event], dtype=np.int64)
     return Events(
         users=catalog.ids(catalog.uid_field, user),
         items=item_ids(catalog, item),
-        labels=labels.to_numpy(dtype=np.float32),
-        times=times.to_numpy(dtype=np.float64),
+        labels=labels.astype(np.float32),
+        times=times,
         fingerprints=fingerprints,
     )
+
+
+def _numbers(column: pd.Series) -> np.ndarray:
+    """A column as float64, NaN where there is no number."""
+    if column.dtype.kind in "biuf":
+        return column.to_numpy(dtype=np.float64)
+    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
 
 
 def item_ids(catalog: Catalog, tokens: Iterable) -> np.ndarray:
@@ -98,7 +106,7 @@ def item_ids(catalog: Catalog, tokens: Iterable) -> np.ndarray:
     return ids
 
 
-def _refuse(bad: pd.Series, values: pd.Series, reason: str) -> None:
+def _refuse(bad: np.ndarray, values: pd.Series, reason: str) -> None:
     if bad.any():
         row = int(np.argmax(bad))
         raise UserError(
