@@ -8,6 +8,8 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "recbole_mwuf/__init__.py").read_text())[1]
 
+EXPORT = ["onnx", "onnxruntime", "onnxscript"]
+
 setup(
     name="recbole-mwuf",
     version=VERSION,
@@ -32,6 +34,9 @@ setup(
         "pyyaml",
         "tqdm",
     ],
-    extras_require={"test": ["pytest", "hypothesis", "ruff", "mypy", "setuptools>=70.1"]},
+    extras_require={
+        "export": EXPORT,
+        "test": ["pytest", "hypothesis", "ruff", "mypy", "setuptools>=70.1", *EXPORT],
+    },
     entry_points={"console_scripts": ["recbole-mwuf=recbole_mwuf.cli:main"]},
 )

@@ -142,7 +142,9 @@ class DIN(Model):
         known = torch.arange(keys.shape[1]) < batch.length.unsqueeze(1)
         weights = fit.squeeze(2).masked_fill(~known, 0) / SIZE**0.5
         interest = torch.bmm(weights.unsqueeze(1), keys).squeeze(1)
-        return self.out(self.mlp(torch.cat([self.fields(batch).flatten(1), interest], 1))).squeeze(1)
+        return self.out(self.mlp(torch.cat([self.fields(batch).flatten(1), interest], 1))).squeeze(
+            1
+        )
 
 
 def meta_network(n_in: int) -> nn.Sequential:

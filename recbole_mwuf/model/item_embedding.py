@@ -221,11 +221,14 @@ class ItemEmbedding:
     @torch.no_grad()
     def features_of(self, items: Tensor) -> Tensor:
         """X_v of some items, ``[B] -> [B, n_features, k]``."""
+        columns = {} if self._item_feat is None else select(self._item_feat, items)
+        return self.embed_features(columns, len(items))
+
+    def embed_features(self, columns: dict[str, Tensor], n_rows: int) -> Tensor:
+        """X_v from columns of item features, ``[n_rows, n_features, k]``."""
         # the user's fields are filled with those of any row: their columns are not kept
-        interaction = self._row.repeat_interleave(len(items))
-        if self._item_feat is not None:
-            interaction.update(Interaction(select(self._item_feat, items)))
-        sparse, dense = self.base.embed_input_fields(interaction)
+        any_row = {n: c.expand(n_rows, *c.shape[1:]) for n, c in self._row.interaction.items()}
+        sparse, dense = self.base.embed_input_fields(Interaction({**any_row, **columns}))
         base = self.base
         parts = (
             (sparse, [*base.token_seq_field_names, *base.token_field_names]),
