@@ -25,7 +25,7 @@ import pandas as pd
 import torch
 from recbole.data.interaction import Interaction
 
-from recbole_mwuf.cli import silence_recbole
+from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
 from recbole_mwuf.online import ItemWarmer
 from recbole_mwuf.quick_start import run

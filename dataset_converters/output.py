@@ -13,7 +13,7 @@ import polars as pl
 
 from dataset_converters.errors import ConversionError
 
-SUFFIXES = (".inter", ".user", ".item", ".yaml", ".report.json")
+SUFFIXES = (".inter", ".user", ".item", ".yaml", ".report.json", ".generated")
 ROWS_AT_A_TIME = 1_000_000
 
 

@@ -96,6 +96,8 @@ def convert(options: Options) -> Report:
         write_dataset(folder / target.name, raw, options, report)
         write_settings(folder / f"{target.name}.yaml", raw, report)
         (folder / f"{target.name}.report.json").write_text(report.as_json(), encoding="utf-8")
+        if any((path / "GENERATED").exists() for path in options.input):
+            (folder / f"{target.name}.generated").touch()  # made-up data stays marked as such
     return report
 
 

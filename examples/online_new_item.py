@@ -22,7 +22,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
-from recbole_mwuf.cli import silence_recbole
+from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.config import Config
 from recbole_mwuf.data import cold_start_split
 from recbole_mwuf.online import ItemWarmer

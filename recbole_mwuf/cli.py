@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-import warnings
+from collections.abc import Callable
 
+from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.online import commands
 from recbole_mwuf.quick_start import run
@@ -21,11 +22,6 @@ Every other setting of RecBole and of recbole-mwuf can be given in the same way;
 in the properties folder."""
 
 
-def silence_recbole() -> None:
-    """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
-    warnings.filterwarnings("ignore", category=FutureWarning, module="recbole")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """The command line: a command of ``recbole_mwuf.online``, or ``--key=value`` settings of a run.
 
@@ -40,14 +36,23 @@ def main(arguments: list[str] | None = None) -> int:
     if {"-h", "--help"} & set(arguments) and not online:
         print(_USAGE)
         return 0
-    debug = any(a.lower() == "--state=debug" for a in arguments)
     silence_recbole()
+    if online:
+        return exit_status(lambda: commands.run(arguments), arguments)
+    return exit_status(
+        lambda: print(run(config_file_list=check_arguments(arguments)).table()), arguments
+    )
+
+
+def exit_status(command: Callable[[], None], arguments: list[str]) -> int:
+    """Run a command; tell what went wrong in a line, or with ``--state=DEBUG`` in full.
+
+    Returns:
+        int: Exit status, see :func:`main`.
+    """
+    debug = any(a.lower() == "--state=debug" for a in arguments)
     try:
-        if online:
-            commands.run(arguments)
-        else:
-            config_files = _check_arguments(arguments)
-            print(run(config_file_list=config_files).table())
+        command()
         return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -62,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2 if isinstance(error, UserError) else 1
 
 
-def _check_arguments(arguments: list[str]) -> list[str]:
+def check_arguments(arguments: list[str]) -> list[str]:
     """Refuse what RecBole would silently ignore; returns the settings files."""
     files: list[str] = []
     for argument in arguments:

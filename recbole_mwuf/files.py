@@ -33,6 +33,11 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def plain_values(settings: dict) -> dict:
+    """Settings as JSON values; a device or an enum by its name."""
+    return json.loads(json.dumps(settings, default=str, sort_keys=True))
+
+
 def write_json(path: str | Path, content: dict) -> None:
     """Write a JSON file; NaN is refused, since it is no JSON."""
     text = json.dumps(content, indent=1, allow_nan=False)

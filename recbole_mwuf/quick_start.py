@@ -10,17 +10,26 @@ from time import perf_counter
 import numpy as np
 import recbole
 import torch
+from recbole.evaluator import smaller_metrics
 from recbole.utils import get_local_time, init_logger, set_color
 from torch import nn
 
 from recbole_mwuf import __version__
-from recbole_mwuf.config import Config
-from recbole_mwuf.data import ColdStartDataset
+from recbole_mwuf.config import Config, with_tuning_defaults
+from recbole_mwuf.data import PHASES, VALIDATION, ColdStartDataset, SetLoader
+from recbole_mwuf.errors import UserError
 from recbole_mwuf.evaluator.result import RunResult
+from recbole_mwuf.files import plain_values
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp, WarmUpModel
 from recbole_mwuf.registry import get_method
-from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, checkpoint, seed_stage
+from recbole_mwuf.trainer import (
+    BaseTrainer,
+    WarmUpTrainer,
+    checkpoint,
+    evaluate_loader,
+    seed_stage,
+)
 
 # what a result file tells about time and memory; 0 for a step that was not taken
 _TIMING = (
@@ -41,6 +50,8 @@ def run(
     config_file_list: list[str] | None = None,
     config_dict: dict | None = None,
     saved: bool = True,
+    data: ColdStartDataset | None = None,
+    base_file: Path | None = None,
 ) -> RunResult:
     """Run the paper's six steps and return the metrics of every phase.
 
@@ -51,12 +62,15 @@ def run(
         config_file_list: YAML files of settings.
         config_dict: Settings by name.
         saved: Whether to write checkpoints and the result file.
+        data: The data set, if it has been loaded for an earlier run.
+        base_file: Checkpoint of the pre-trained base: read if it is there, written if not.
 
     Returns:
         RunResult: metrics by phase and protocol, timing, settings.
 
     Raises:
         UserError: if a setting, a file or the data does not fit; the message says what would.
+        ValueError: if ``data`` was loaded with other settings.
 
     ``run("MWUF", base="WideDeep", dataset="ml-100k").table()`` is what the command line prints.
     """
@@ -68,16 +82,23 @@ def run(
         torch.set_num_threads(config["torch_threads"])
     timing = dict.fromkeys(_TIMING, 0.0)
     seed_stage(config)
-    start = perf_counter()
-    data = ColdStartDataset(config)
-    timing["load_s"] = perf_counter() - start
+    if data is None:
+        start = perf_counter()
+        data = ColdStartDataset(config)
+        timing["load_s"] = perf_counter() - start
+    elif not data.fits(config):
+        raise ValueError(f"the data set given was loaded with other settings: {data}")
     logger.info(data)
     logger.info(set_color("Cold-start split", "blue") + f": {data.split.counts()}")
 
     method = get_method(config["model"])
     files = _OutputFiles(config) if saved else None
     given = config["pretrained_base"]
-    trained_base = _train_base(config, data, method, given, files, timing)
+    if base_file is None:
+        base_file = files.base if files is not None else None
+    elif given is None and base_file.is_file():
+        given = base_file
+    trained_base = _train_base(config, data, method, given, base_file, timing)
     base_phases = None
     try:
         if method is not NoWarmUp and config["base_phases"]:
@@ -87,8 +108,8 @@ def run(
             _, base_phases = _warm_up(config, data, NoWarmUp, plain, {})
         trainer, phases = _warm_up(config, data, method, trained_base, timing)
     except KeyboardInterrupt:
-        if files is not None and files.base.is_file():
-            logger.warning(f"Interrupted. Continue with --pretrained_base={files.base}")
+        if base_file is not None and base_file.is_file():
+            logger.warning(f"Interrupted. Continue with --pretrained_base={base_file}")
         raise
     timing["peak_rss_mb"] = _peak_rss_mb()
 
@@ -101,7 +122,7 @@ def run(
         phases=phases,
         base_phases=base_phases,
         timing={name: round(value, 3) for name, value in timing.items()},
-        config=checkpoint.plain_values(config.final_config_dict),
+        config=plain_values(config.final_config_dict),
         versions=_versions(),
     )
     if files is not None:
@@ -109,6 +130,51 @@ def run(
         trainer.save_model(files.model, data)
         result.save(config["result_path"] or files.result)
     return result
+
+
+def objective_function(
+    config_dict: dict | None = None,
+    config_file_list: list[str] | None = None,
+    saved: bool = False,
+    data: ColdStartDataset | None = None,
+    base_file: Path | None = None,
+) -> dict:
+    """A trial of RecBole's HyperTuning: a run that is scored as ``properties/tuning.yaml`` says.
+
+    Args:
+        config_dict: The trial's settings.
+        config_file_list: YAML files of settings.
+        saved: Whether to write checkpoints and the result file.
+        data: As in :func:`run`.
+        base_file: As in :func:`run`.
+
+    Returns:
+        dict: ``best_valid_score`` and what else RecBole's HyperTuning reads of a result. There is
+        no ``test_result``: reported items take no part in a search.
+
+    Raises:
+        UserError: if the metric, a phase or the protocol to optimise is not part of a result.
+    """
+    files = with_tuning_defaults(config_file_list)
+    result = run(None, None, None, files, config_dict, saved, data, base_file)
+    metric, protocol = result.config["tune_metric"].lower(), result.config["tune_protocol"]
+    phases = result.config["tune_phases"]
+    try:
+        scores = [result.phases[phase][protocol][metric] for phase in phases]
+    except KeyError as error:
+        raise UserError(
+            f"tune_metric={metric}, tune_phases={phases}, tune_protocol={protocol}: there is no "
+            f"{error} in a result; metrics are {result.config['metrics']}, phases {PHASES}"
+        ) from error
+    if None in scores:
+        raise UserError(f"tune_metric={metric} is undefined on the validation items; see the log")
+    return {
+        "model": result.model,
+        "best_valid_score": float(np.mean(scores)),
+        "valid_score_bigger": metric not in smaller_metrics,
+        "best_valid_result": dict(zip(phases, scores)),
+        "test_result": {},
+    }
 
 
 class _OutputFiles:
@@ -127,8 +193,8 @@ def _train_base(
     config: Config,
     data: ColdStartDataset,
     method: type[WarmUpModel],
-    pretrained: str | None,
-    files: _OutputFiles | None,
+    pretrained: str | Path | None,
+    base_file: Path | None,
     timing: dict,
 ) -> nn.Module:
     """Step 1: pre-train the base on the old items, or take the one that was given."""
@@ -143,11 +209,20 @@ def _train_base(
     base.requires_grad_(True)
     seed_stage(config)
     trainer = BaseTrainer(config, base, model.pretrain_loss if own else None)
-    trainer.fit(model.pretrain_loader(config, data), show_progress=config["show_progress"])
+
+    def validate() -> dict:
+        order = model.scoring_order
+        held_out = SetLoader(data, VALIDATION, config["eval_batch_size"], "cold", order)
+        if own:
+            model.observe(data.history, "cold")
+        return evaluate_loader(config, model if own else base, held_out)
+
+    trainer.train(model.pretrain_loader(config, data), validate)
+    trainer.tensorboard.close()  # or its thread stays as long as the process
     timing["pretrain_s"] = trainer.seconds
     timing["pretrain_samples_per_s"] = _rate(trainer.samples, trainer.seconds)
-    if files is not None:
-        trainer.save_base(files.base, data, trained_for)
+    if base_file is not None:
+        trainer.save_base(base_file, data, trained_for)
     return base
 
 
@@ -159,6 +234,7 @@ def _warm_up(
     trainer = WarmUpTrainer(config, method(config, data, base).to(config["device"]))
     trainer.meta_train(data)
     phases = trainer.run_phases(data)
+    trainer.tensorboard.close()
     timing["meta_s"] = trainer.meta_seconds
     timing["meta_samples_per_s"] = _rate(trainer.meta_samples, trainer.meta_seconds)
     timing["phases_s"] = trainer.phases_seconds

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from recbole_mwuf.cli import silence_recbole
+from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.quick_start import run
 from recbole_mwuf.registry import WARM_UP_METHODS, known_bases

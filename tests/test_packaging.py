@@ -38,11 +38,10 @@ def run_python(code: str, site: Path) -> subprocess.CompletedProcess:
 
 @pytest.mark.slow
 def test_every_properties_file_is_in_the_wheel(installed):
-    expected = {str(f.relative_to(ROOT)) for f in (ROOT / "properties").rglob("*.yaml")}
-    found = {
-        str(f.relative_to(installed / "recbole_mwuf"))
-        for f in (installed / "recbole_mwuf/properties").rglob("*.yaml")
-    }
+    def files(root):
+        return {str(f.relative_to(root)) for f in (root / "properties").rglob("*.*")}
+
+    expected, found = files(ROOT), files(installed / "recbole_mwuf")
     assert found == expected
     assert not (installed / "tests").exists()
 

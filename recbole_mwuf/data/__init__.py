@@ -3,7 +3,14 @@ from recbole_mwuf.data.dataloader import SetLoader
 from recbole_mwuf.data.dataset import ColdStartDataset
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.item_state import ItemState
-from recbole_mwuf.data.split import PHASES, SETS, WARM_SETS, ColdStartSplit, cold_start_split
+from recbole_mwuf.data.split import (
+    PHASES,
+    SETS,
+    VALIDATION,
+    WARM_SETS,
+    ColdStartSplit,
+    cold_start_split,
+)
 from recbole_mwuf.data.tasks import QUERY, SUPPORT, ItemTaskLoader, UserTaskLoader
 
 __all__ = [
@@ -11,6 +18,7 @@ __all__ = [
     "QUERY",
     "SETS",
     "SUPPORT",
+    "VALIDATION",
     "WARM_SETS",
     "Catalog",
     "ColdStartDataset",

@@ -9,11 +9,20 @@ import numpy as np
 import torch
 from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
+from recbole.utils import FeatureType
+from recbole.utils.argument_list import dataset_arguments
 
+from recbole_mwuf.compat import older_libraries
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.split import PHASES, cold_start_split
 from recbole_mwuf.errors import UserError
 
+# the settings that the content of a loaded data set depends on: RecBole's list and what it lacks
+_SETTINGS = (
+    *dataset_arguments,
+    *("dataset", "data_path", "device", "numerical_features", "discretization"),
+    *("old_item_threshold", "phase_size", "validation_items", "score_validation"),
+)
 HISTORY_START = "history_start"
 HISTORY_END = "history_end"
 
@@ -32,6 +41,14 @@ class ColdStartDataset(Dataset):
     Raises:
         UserError: if the files are missing, a needed field is not loaded, or N and K do not fit.
     """
+
+    def __init__(self, config):
+        with older_libraries():
+            super().__init__(config)
+
+    def fits(self, config) -> bool:
+        """Whether loading with these settings would give the same data set."""
+        return all(self.config[name] == config[name] for name in _SETTINGS)
 
     def _load_data(self, token, dataset_path):
         if not os.path.isfile(os.path.join(dataset_path, f"{token}.inter")):
@@ -65,6 +82,13 @@ class ColdStartDataset(Dataset):
                 f"TIME_FIELD={self.time_field} is empty in {missing} interactions; phases follow "
                 "time, so fill or remove these rows"
             )
+        # pandas 3: RecBole fills tokens and numbers in a copy
+        for feat in (getattr(self, name) for name in self.feat_name_list):
+            for field in feat:
+                if self.field2type[field] == FeatureType.TOKEN:
+                    feat[field] = feat[field].fillna(0)
+                elif self.field2type[field] == FeatureType.FLOAT:
+                    feat[field] = feat[field].fillna(feat[field].mean())
         super()._fill_nan()
 
     def _data_processing(self):
@@ -96,6 +120,8 @@ class ColdStartDataset(Dataset):
             self.config["old_item_threshold"],
             self.config["phase_size"],
             self.item_num,
+            self.config["validation_items"],
+            self.config["score_validation"],
         )
         self._check_labels(labels[self.split.rows("old")])
         self.history = InteractionHistory(self.split, inter[self.uid_field].to_numpy(), labels)

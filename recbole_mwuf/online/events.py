@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -130,7 +131,7 @@ class EventWindow:
 
     def __init__(self, size: int, fingerprints: Iterable[int]):
         self.size = size
-        self.known = dict.fromkeys(fingerprints)  # in the order in which they came
+        self.known = OrderedDict.fromkeys(fingerprints)
 
     def first_time(self, fingerprints: np.ndarray) -> np.ndarray:
         """Which events are neither known nor repeated among themselves; bool ``[B]``."""
@@ -141,8 +142,8 @@ class EventWindow:
     def add(self, fingerprints: np.ndarray) -> None:
         """Remember events; the oldest are forgotten."""
         self.known.update(dict.fromkeys(fingerprints.tolist()))
-        for fingerprint in list(self.known)[: max(0, len(self.known) - self.size)]:
-            del self.known[fingerprint]
+        while len(self.known) > self.size:
+            self.known.popitem(last=False)
 
 
 class EventSet:

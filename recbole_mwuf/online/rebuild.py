@@ -6,8 +6,8 @@ from logging import getLogger
 from pathlib import Path
 
 import torch
-from recbole.config import Config as RecBoleConfig
 
+from recbole_mwuf.config import Config
 from recbole_mwuf.data import Catalog
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
@@ -15,7 +15,7 @@ from recbole_mwuf.registry import get_method
 from recbole_mwuf.trainer import WarmUpTrainer
 
 
-class SavedConfig(RecBoleConfig):
+class SavedConfig(Config):
     """The settings of an earlier run; neither files nor the command line change them."""
 
     def __init__(self, settings: dict, device: str):

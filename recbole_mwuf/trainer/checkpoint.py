@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import pickle
 import warnings
 from enum import Enum
@@ -59,11 +58,6 @@ class _RecBolePickle:
     @staticmethod
     def load(file: Any, **kwargs: Any) -> Any:
         return _RecBoleUnpickler(file, **kwargs).load()
-
-
-def plain_values(settings: dict) -> dict:
-    """Settings as JSON values; a device or an enum by its name."""
-    return json.loads(json.dumps(settings, default=str, sort_keys=True))
 
 
 def vocabulary(dataset: ColdStartDataset | Catalog) -> str:

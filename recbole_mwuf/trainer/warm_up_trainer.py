@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
 import torch
-from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import init_seed, set_color
-from torch import Tensor
 
-from recbole_mwuf.data import PHASES, SETS, Catalog, ColdStartDataset, ItemState, SetLoader
-from recbole_mwuf.evaluator.metrics import evaluate
+from recbole_mwuf.data import (
+    PHASES,
+    SETS,
+    VALIDATION,
+    Catalog,
+    ColdStartDataset,
+    ItemState,
+    SetLoader,
+)
+from recbole_mwuf.files import plain_values
 from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.base_trainer import BaseTrainer
+from recbole_mwuf.trainer.scoring import evaluate_loader
 
 
 class WarmUpTrainer(BaseTrainer):
@@ -62,9 +70,14 @@ class WarmUpTrainer(BaseTrainer):
         self.model.observe(dataset.history, "cold")
         self._start("Meta-train", self.model.learns_in_meta_training)
         loader = self.model.meta_loader(self.config, dataset)
-        self.fit(loader, show_progress=self.config["show_progress"])
+        self.train(loader, partial(self.validate, dataset))
         self.model.finish_meta_training()
         self.meta_seconds, self.meta_samples = self.seconds, self.samples
+
+    def validate(self, dataset: ColdStartDataset) -> dict:
+        """Metrics of the held-out new items before their first sample."""
+        self.model.finish_meta_training()
+        return self.evaluate_set(dataset, VALIDATION, "cold")
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
         if loss_func is None and self.stage == "Meta-train":
@@ -126,13 +139,10 @@ class WarmUpTrainer(BaseTrainer):
             self.optimizer.load_state_dicts(optimizer_state)
 
     def evaluate_set(self, dataset: ColdStartDataset, name: str, phase: str) -> dict:
-        """Metrics of one set, scored with what was known after a phase."""
+        """Metrics of one set or of the held-out items, with what was known after a phase."""
         size, order = self.config["eval_batch_size"], self.model.scoring_order
         loader = SetLoader(dataset, name, size, phase, order)
-        scores = score(self.model, loader)
-        labels = dataset.inter_feat[dataset.label_field].cpu()[loader.rows]
-        users = dataset.inter_feat[dataset.uid_field].cpu()[loader.rows]
-        return evaluate(self.config, scores, labels, users)
+        return evaluate_loader(self.config, self.model, loader)
 
     def save_model(self, path: str | Path, dataset: ColdStartDataset) -> None:
         """Write the model with its base and all that it needs to go on without the data set."""
@@ -170,19 +180,12 @@ class WarmUpTrainer(BaseTrainer):
             dataset,
             model=self.config["model"],
             base=self.config["base"],
-            settings=checkpoint.plain_values(self.config.final_config_dict),
+            settings=plain_values(self.config.final_config_dict),
             catalog=catalog,
             items=items.tensors(),
             optimizer=self.optimizer_state(),
             events=torch.tensor(list(events), dtype=torch.long),
         )
-
-
-@torch.no_grad()
-def score(model: AbstractRecommender, loader: SetLoader) -> Tensor:
-    """Predictions for a loader's rows in their order, on the CPU, shape ``[n_rows]``."""
-    model.eval()
-    return torch.cat([model.predict(batch) for batch in loader]).cpu()
 
 
 def seed_stage(config) -> None:

@@ -17,6 +17,12 @@ TAOBAO_FIRST_SECOND, TAOBAO_SECONDS = 1_494_000_000, 8 * 86_400
 CIKM_SECONDS = 16 * 86_400
 
 
+def make_folder(folder: Path) -> None:
+    """A folder for made-up files, marked as such: the mark follows them into every report."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "GENERATED").touch()
+
+
 def popular(rng: np.random.Generator, n: int, n_items: int, skew: float) -> np.ndarray:
     """n draws of 0 .. n_items - 1, low numbers far more often."""
     return (n_items * rng.random(n) ** skew).astype(np.int64)
@@ -51,7 +57,7 @@ def write_taobao(
     and new_user_class_level, brand NULL, rows not in time order, a few exact copies of rows.
     """
     rng = np.random.default_rng(seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     users = rng.permutation(profiles + users_without_profile) + 1
     ad_ids = rng.permutation(ads) + 1
     with open(folder / "raw_sample.csv", "wb") as file:
@@ -113,7 +119,7 @@ def write_cikm2019(
     item twice, exact copies of rows.
     """
     rng = np.random.default_rng(seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     item_ids, user_ids = rng.permutation(items) + 1, rng.permutation(users) + 1
     behaviors = pl.Series(["pv", "buy", "cart", "fav"])
     with open(folder / "user_behavior.csv", "wb") as file:
@@ -151,7 +157,7 @@ def write_cikm2019(
 def write_ml_1m(folder: Path, *, rows: int = 600, seed: int = 0) -> None:
     """ratings.dat, users.dat and movies.dat: latin-1 titles, articles at the end, an odd zip."""
     rng = np.random.default_rng(seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_lines(
         folder / "ratings.dat",
         (f"{u}::{i}::{r}::{t}" for u, i, r, t in random_ratings(rng, rows, 1, 6)),
@@ -171,7 +177,7 @@ def write_ml_1m(folder: Path, *, rows: int = 600, seed: int = 0) -> None:
 def write_ml_100k(folder: Path, *, rows: int = 600, seed: int = 0) -> None:
     """u.data, u.user and u.item: 19 genre flags, a film without date, letters in zip codes."""
     rng = np.random.default_rng(seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_lines(
         folder / "u.data",
         (f"{u}\t{i}\t{r}\t{t}" for u, i, r, t in random_ratings(rng, rows, 1, 6)),
@@ -193,7 +199,7 @@ def write_ml_100k(folder: Path, *, rows: int = 600, seed: int = 0) -> None:
 def write_ml_csv(folder: Path, *, rows: int = 600, seed: int = 0) -> None:
     """ratings.csv and movies.csv: half stars, quoted titles, series, no genres, no year."""
     rng = np.random.default_rng(seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     ratings = (f"{u},{i},{r / 2},{t}" for u, i, r, t in random_ratings(rng, rows, 1, 11))
     write_lines(folder / "ratings.csv", ("userId,movieId,rating,timestamp", *ratings))
     titles = [

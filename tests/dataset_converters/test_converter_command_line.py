@@ -36,7 +36,7 @@ def test_from_the_shell(taobao_raw, tmp_path):
     assert ".inter" in done.stdout
     assert "900 rows read" in done.stdout
     assert sorted(contents(tmp_path / "sets" / "ads")) == [
-        "ads.inter", "ads.item", "ads.report.json", "ads.user", "ads.yaml"
+        "ads.generated", "ads.inter", "ads.item", "ads.report.json", "ads.user", "ads.yaml"
     ]  # fmt: skip
     assert [path.name for path in (tmp_path / "sets").iterdir()] == ["ads"]
     assert json.loads((tmp_path / "sets" / "ads" / "ads.report.json").read_text())["schema"] == 1
@@ -98,7 +98,7 @@ def test_overwrite_spares_what_no_converter_wrote(taobao_raw, tmp_path, capsys):
 def test_an_empty_folder_is_no_output(taobao_raw, tmp_path):
     (tmp_path / "out").mkdir()
     assert main(arguments(taobao_raw, tmp_path / "out", "--min_item_count", "0")) == 0
-    assert len(contents(tmp_path / "out")) == 5
+    assert len(contents(tmp_path / "out")) == 6
 
 
 def test_output_that_is_a_file(taobao_raw, tmp_path, capsys):

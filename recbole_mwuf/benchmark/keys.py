@@ -1,0 +1,84 @@
+"""What makes two runs the same: keys from the content of a run's settings.
+
+Everything here reads the resolved settings as a result file holds them (``config``), so that the
+key of a planned run and that of a finished one are the same. An update of the package must not
+discard hours of runs: its version is no part of a key (the report names every version), and a
+setting that is off counts as absent, so that a new one leaves the keys of earlier runs alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+
+from recbole.utils.argument_list import evaluation_arguments, general_arguments
+
+from recbole_mwuf.config import read_properties
+from recbole_mwuf.registry import WARM_UP_METHODS, get_model, is_warm_up_method
+
+# where, how fast and how loudly a run works, and what else it writes; the seed has its own place
+_NOT_IN_NUMBERS = {
+    *(name for name in general_arguments if name != "reproducibility"),
+    *("device", "worker", "torch_threads", "local_rank", "single_spec", "wandb_project"),
+    *("base_phases", "result_path", "loss_decimal_place"),
+}
+# what only acts once the base has been pre-trained
+_AFTER_PRETRAINING = {
+    *evaluation_arguments,
+    *("model", "warm_up_epochs", "warm_up_optimizer", "warm_up_learning_rate"),
+}
+
+
+def row_key(settings: dict) -> str:
+    """The key of a run without its seed: model, base and a digest of what its numbers depend on.
+
+    Args:
+        settings: Resolved settings, as in a result file.
+    """
+    model, base = settings["model"], settings["base"]
+    own = set(read_properties(f"model/{model}")) if is_warm_up_method(model) else set()
+    other_methods = _names_of_methods() - own
+    return f"{model}-{base}-{_digest(settings, _NOT_IN_NUMBERS | other_methods)}"
+
+
+def run_key(settings: dict) -> str:
+    """The key of a run, which names its result file."""
+    return f"{row_key(settings)}-{settings['seed']}"
+
+
+def base_key(settings: dict) -> str | None:
+    """The key of the pre-trained base that a run may share with others of its seed.
+
+    Returns:
+        str | None: None for a method that trains a base of its own, or if a base was given.
+    """
+    model = settings["model"]
+    own = is_warm_up_method(model) and not get_model(model).shares_pretrained_base
+    if own or settings["pretrained_base"] is not None:
+        return None
+    ignored = _NOT_IN_NUMBERS | _AFTER_PRETRAINING | _names_of_methods()
+    return f"{settings['base']}-{_digest(settings, ignored)}-{settings['seed']}"
+
+
+@cache
+def _names_of_methods() -> set[str]:
+    """Settings that some warm-up method has for itself."""
+    return set().union(*(read_properties(f"model/{method}") for method in WARM_UP_METHODS))
+
+
+@cache
+def _with_a_third_way() -> set[str]:
+    """Settings whose default is neither on nor off: there, off is not the same as absent."""
+    return {name for name, value in read_properties("overall").items() if value is None}
+
+
+def _digest(settings: dict, ignored: set[str]) -> str:
+    content = {
+        name: value
+        for name, value in settings.items()
+        if name not in ignored
+        and value is not None
+        and (value is not False or name in _with_a_third_way())
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

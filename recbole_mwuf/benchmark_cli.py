@@ -1,0 +1,134 @@
+"""The command line of the benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from recbole_mwuf.benchmark.engine import Engine, LocalEngine, RayEngine
+from recbole_mwuf.benchmark.grid import GridBuilder, Section, expand, presets
+from recbole_mwuf.benchmark.progress import Progress
+from recbole_mwuf.benchmark.runner import ResultFolder, Runner
+from recbole_mwuf.benchmark.sitting import Sitting
+from recbole_mwuf.cli import check_arguments
+from recbole_mwuf.compat import silence_recbole
+from recbole_mwuf.errors import UserError
+from recbole_mwuf.report.document import write_report
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The benchmark's own options; all others are settings of the runs."""
+    parser = argparse.ArgumentParser(
+        prog="run_benchmark.py",
+        allow_abbrev=False,
+        description="Gather the paper's tables and figures, or a grid of one's own. Finished runs "
+        "are kept: the same command goes on after an interruption.",
+        epilog="Every other --key=value is a setting of all runs, as in run_recbole_mwuf.py.",
+    )
+    names = ", ".join(presets())
+    parser.add_argument("--preset", nargs="+", default=[], metavar="NAME", help=names)
+    parser.add_argument("--models", nargs="+", default=[], help="of one's own grid")
+    parser.add_argument("--bases", nargs="+", default=[None], help="of its methods")
+    parser.add_argument("--dataset", "--datasets", nargs="+", default=[None], dest="datasets")
+    parser.add_argument("--runs", type=_count, default=1, help="seeds, from the configured one on")
+    parser.add_argument("--seeds", type=int, nargs="+", help="these seeds instead")
+    parser.add_argument("--workers", type=_count, default=1, help="runs at a time")
+    parser.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster, or `local` for a new one")
+    parser.add_argument("--report_only", action="store_true", help="only report what is there")
+    parser.add_argument("--output", type=Path, help="folder (default: results/DATASET)")
+    parser.add_argument("--config_files", default="", help='settings files: "a.yaml b.yaml"')
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Gather the runs of the command line.
+
+    Returns:
+        int: Exit status; 0 if every run has a result, 1 if some failed, 2 for a mistake of the
+        user's, 130 after Ctrl-C.
+    """
+    options, more = build_parser().parse_known_args(arguments)
+    silence_recbole()
+    command = shlex.join(["python", "run_benchmark.py", *(arguments or sys.argv[1:])])
+    sys.argv[1:] = []  # RecBole's Config would read the benchmark's own options from it
+    try:
+        settings = _settings(more)
+        grids = [_Grid(name, options, settings) for name in options.datasets]
+        engine = _engine(options)
+        try:
+            n_failed = sum(grid.gather(engine, command) for grid in grids)
+        except BaseException:
+            engine.kill()
+            raise
+        engine.close()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"interrupted; finished runs are kept. To continue: {command}", file=sys.stderr)
+        return 130
+    return 1 if n_failed else 0
+
+
+class _Grid:
+    """What the command line asks for, for one data set."""
+
+    def __init__(self, dataset: str | None, options: argparse.Namespace, settings: dict):
+        if options.output is not None and len(options.datasets) > 1:
+            raise UserError(f"--output={options.output} is for one data set, not for several")
+        builder = GridBuilder(dataset, options.config_files.split(), settings)
+        self.sections = _sections(builder, options)
+        resolved = self.sections[0].rows[0].resolved
+        first = resolved["seed"]
+        seeds = options.seeds or list(range(first, first + options.runs))
+        self.jobs = [] if options.report_only else builder.jobs(self.sections, seeds)
+        self.folder = ResultFolder(options.output or Path("results", resolved["dataset"]))
+
+    def gather(self, engine: Engine, command: str) -> int:
+        """Execute what is missing and write the report; returns how many runs failed."""
+        n_failed = self._run(engine, command) if self.jobs else 0
+        write_report(self.folder, self.sections)
+        print(self.folder.path / "report.html")
+        return n_failed
+
+    def _run(self, engine: Engine, command: str) -> int:
+        results = self.folder.results()
+        earlier = [results[job.key] for job in self.jobs if job.key in results]
+        missing = [job for job in self.jobs if job.key not in results]
+        sitting = Sitting(self.folder.sittings, command, engine.workers)
+        with Progress(len(self.jobs), engine.workers, earlier) as progress:
+            return Runner(self.folder, engine).run(missing, progress, sitting)
+
+
+def _sections(builder: GridBuilder, options: argparse.Namespace) -> list[Section]:
+    sections = [builder.preset(name) for name in expand(options.preset)]
+    if options.models:
+        sections.append(builder.own(options.models, options.bases))
+    if not sections:
+        raise UserError(f"say what to run: --preset {'|'.join(presets())} or --models ...")
+    return sections
+
+
+def _settings(arguments: list[str]) -> dict[str, str]:
+    """``--key=value`` arguments as settings of all runs."""
+    check_arguments(arguments)
+    settings = dict(argument[2:].split("=") for argument in arguments)
+    for name in ("model", "base"):
+        if name in settings:
+            raise UserError(f"--{name} is for a single run; a grid takes --{name}s")
+    return settings
+
+
+def _engine(options: argparse.Namespace) -> Engine:
+    if options.ray is not None:
+        return RayEngine(options.ray, options.workers)
+    return LocalEngine(options.workers)
+
+
+def _count(text: str) -> int:
+    """A whole number from 1, for argparse."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 1")
+    return int(text)
