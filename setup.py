@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "recbole_mwuf/__init__.py").read_text())[1]
 
+EXPORT = ["onnx", "onnxruntime", "onnxscript"]
 # RecBole asks for ray <= 2.6.3, which has no build for Python 3.12; nothing here needs ray. There
 # RecBole is installed by itself (see README), and this is what else it imports.
 NEEDED_BY_RECBOLE = [
@@ -48,8 +49,12 @@ setup(
         "tabulate",
     ],
     extras_require={
+        "export": EXPORT,
         "hyper": ["hyperopt>=0.3"],
-        "test": ["hyperopt>=0.3", "pytest", "hypothesis", "ruff", "mypy", "setuptools>=70.1"],
+        "test": [
+            *("hyperopt>=0.3", "pytest", "hypothesis", "ruff", "mypy", "setuptools>=70.1"),
+            *EXPORT,
+        ],
     },
     entry_points={
         "console_scripts": [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from logging import getLogger
 from pathlib import Path
@@ -20,9 +19,10 @@ from recbole_mwuf.config import Config, with_tuning_defaults
 from recbole_mwuf.data import PHASES, VALIDATION, ColdStartDataset, SetLoader
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.evaluator.result import RunResult
+from recbole_mwuf.files import plain_values
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp, WarmUpModel
-from recbole_mwuf.registry import get_model, is_warm_up_method
+from recbole_mwuf.registry import get_method
 from recbole_mwuf.trainer import (
     BaseTrainer,
     WarmUpTrainer,
@@ -91,7 +91,7 @@ def run(
     logger.info(data)
     logger.info(set_color("Cold-start split", "blue") + f": {data.split.counts()}")
 
-    method = get_model(config["model"]) if is_warm_up_method(config["model"]) else NoWarmUp
+    method = get_method(config["model"])
     files = _OutputFiles(config) if saved else None
     given = config["pretrained_base"]
     if base_file is None:
@@ -243,11 +243,6 @@ def _warm_up(
 
 def _rate(samples: int, seconds: float) -> float:
     return samples / seconds if samples else 0.0
-
-
-def plain_values(settings: dict) -> dict:
-    """Settings as JSON values; a device or an enum by its name."""
-    return json.loads(json.dumps(settings, default=str, sort_keys=True))
 
 
 def _versions() -> dict:

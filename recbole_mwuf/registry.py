@@ -86,6 +86,17 @@ def is_warm_up_method(name: str) -> bool:
     return name in WARM_UP_METHODS
 
 
+def get_method(name: str) -> type[AbstractRecommender]:
+    """The class that takes a model through the phases; for a plain base, the one without warm-up.
+
+    Args:
+        name: A warm-up method or a base.
+    """
+    if is_warm_up_method(name):
+        return get_model(name)
+    return importlib.import_module("recbole_mwuf.model.warm_up.warm_up_model").NoWarmUp
+
+
 def known_bases() -> list[str]:
     """Names of RecBole's context-aware models and of this package's bases, those refused too."""
     package = importlib.import_module(CONTEXT_AWARE)

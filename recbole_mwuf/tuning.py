@@ -19,8 +19,8 @@ from recbole_mwuf.benchmark.keys import base_key
 from recbole_mwuf.config import Config, properties_dir, tuning_defaults, with_tuning_defaults
 from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.files import written_whole
-from recbole_mwuf.quick_start import objective_function, plain_values
+from recbole_mwuf.files import plain_values, written_whole
+from recbole_mwuf.quick_start import objective_function
 from recbole_mwuf.registry import is_warm_up_method
 
 ALGORITHMS = ("exhaustive", "bayes", "random")

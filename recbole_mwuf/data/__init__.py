@@ -1,6 +1,8 @@
+from recbole_mwuf.data.catalog import Catalog
 from recbole_mwuf.data.dataloader import SetLoader
 from recbole_mwuf.data.dataset import ColdStartDataset
 from recbole_mwuf.data.history import InteractionHistory
+from recbole_mwuf.data.item_state import ItemState
 from recbole_mwuf.data.split import (
     PHASES,
     SETS,
@@ -18,9 +20,11 @@ __all__ = [
     "SUPPORT",
     "VALIDATION",
     "WARM_SETS",
+    "Catalog",
     "ColdStartDataset",
     "ColdStartSplit",
     "InteractionHistory",
+    "ItemState",
     "ItemTaskLoader",
     "SetLoader",
     "UserTaskLoader",

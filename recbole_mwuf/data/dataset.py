@@ -183,6 +183,10 @@ class ColdStartDataset(Dataset):
         rows = torch.from_numpy(self.split.rows(name)).to(self.config["device"])
         return self.copy(self.batch(rows, phase))
 
+    def example(self) -> Interaction:
+        """The first row, for a model that looks at one."""
+        return self.batch(torch.zeros(1, dtype=torch.long, device=self.config["device"]))
+
 
 def select(feat: Interaction, index: torch.Tensor) -> dict[str, torch.Tensor]:
     """Rows of an Interaction, column by column."""
