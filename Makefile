@@ -1,9 +1,11 @@
-# The two commands of the README. VENV and PYTHON can be set: make test VENV=/tmp/venv
+# The two commands of the README. VENV, PYTHON and CONSTRAINTS can be set:
+# make test VENV=/tmp/venv CONSTRAINTS=constraints-latest.txt
 VENV ?= .venv
 PYTHON ?= python3.11
+CONSTRAINTS ?= constraints.txt
 BIN = $(VENV)/bin
 
-.PHONY: run test lint
+.PHONY: run test fast lint
 
 run: $(VENV)/ready
 	$(BIN)/recbole-mwuf --model=MWUF --base=WideDeep --dataset=ml-100k
@@ -11,14 +13,17 @@ run: $(VENV)/ready
 test: lint
 	$(BIN)/python -m pytest
 
+fast: $(VENV)/ready
+	$(BIN)/python -m pytest -m "not slow"
+
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 # torch first, from its pin: nothing that follows pulls another build
-$(VENV)/ready: setup.py constraints.txt
+$(VENV)/ready: setup.py constraints.txt $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q $$(grep '^torch==' constraints.txt)
-	$(BIN)/pip install -q -c constraints.txt -e '.[test]'
+	$(BIN)/pip install -q -c $(CONSTRAINTS) -e '.[test]'
 	touch $@

@@ -8,6 +8,14 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "recbole_mwuf/__init__.py").read_text())[1]
 
+EXPORT = ["onnx", "onnxruntime", "onnxscript"]
+# RecBole asks for ray <= 2.6.3, which has no build for Python 3.12; nothing here needs ray. There
+# RecBole is installed by itself (see README), and this is what else it imports.
+NEEDED_BY_RECBOLE = [
+    *("colorama==0.4.4", "colorlog==4.7.2", "plotly>=4.0", "psutil>=5.9", "scikit-learn>=0.23.2"),
+    *("tabulate>=0.8.10", "tensorboard>=2.5", "texttable>=0.9", "thop>=0.1.1.post2207130030"),
+]
+
 setup(
     name="recbole-mwuf",
     version=VERSION,
@@ -22,12 +30,13 @@ setup(
     ],
     package_dir={"recbole_mwuf.properties": "properties"},
     package_data={
-        "recbole_mwuf.properties": ["*.yaml", "*/*.yaml"],
+        "recbole_mwuf.properties": ["*.yaml", "*/*.yaml", "*/*.hyper"],
         "recbole_mwuf.report": ["*.csv"],
     },
     install_requires=[
-        "recbole>=1.2.1,<1.3",
-        "torch>=2.0",
+        'recbole>=1.2.1,<1.3; python_version < "3.12"',
+        *(f'{need}; python_version >= "3.12"' for need in NEEDED_BY_RECBOLE),
+        "torch>=2.4",
         "numpy",
         "pandas",
         "scipy",
@@ -39,11 +48,19 @@ setup(
         "markdown",
         "tabulate",
     ],
-    extras_require={"test": ["pytest", "hypothesis", "ruff", "mypy", "setuptools>=70.1"]},
+    extras_require={
+        "export": EXPORT,
+        "hyper": ["hyperopt>=0.3"],
+        "test": [
+            *("hyperopt>=0.3", "pytest", "hypothesis", "ruff", "mypy", "setuptools>=70.1"),
+            *EXPORT,
+        ],
+    },
     entry_points={
         "console_scripts": [
             "recbole-mwuf=recbole_mwuf.cli:main",
             "recbole-mwuf-benchmark=recbole_mwuf.benchmark_cli:main",
+            "recbole-mwuf-hyper=recbole_mwuf.tuning_cli:main",
         ]
     },
 )

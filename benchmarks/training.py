@@ -14,17 +14,12 @@ a Markdown table for ``README.md``.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
-import multiprocessing
 import os
 import platform
-import resource
 import statistics
 import sys
-import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -33,13 +28,14 @@ FOLDER = Path(__file__).resolve().parent
 sys.path[:0] = [str(FOLDER.parent), str(FOLDER)]
 
 import plain  # noqa: E402
+from alternate import alternate  # noqa: E402
 from recbole.data.dataloader import TrainDataLoader  # noqa: E402
 from recbole.data.interaction import Interaction  # noqa: E402
 from recbole.trainer import Trainer  # noqa: E402
 
-from recbole_mwuf.cli import silence_recbole  # noqa: E402
+from recbole_mwuf.compat import silence_recbole  # noqa: E402
 from recbole_mwuf.config import Config  # noqa: E402
-from recbole_mwuf.data import ColdStartDataset  # noqa: E402
+from recbole_mwuf.data import ColdStartDataset, SetLoader  # noqa: E402
 from recbole_mwuf.data.dataset import select  # noqa: E402
 from recbole_mwuf.model.base import create_base  # noqa: E402
 from recbole_mwuf.model.base.item_side import ItemSideRecommender  # noqa: E402
@@ -68,7 +64,7 @@ class Case:
     def bare_base(self) -> Round:
         model = self._plain_model()
         loader = NoWarmUp(self.config, self.data, self.base).pretrain_loader(self.config, self.data)
-        batches = [self._plain_batch(b) for b in itertools.islice(loader, self.n_batches)]
+        batches = [self._plain_batch(batch) for batch in part_of(loader, self.n_batches)]
         optimizers = [torch.optim.Adam(model.parameters(), lr=self.config["learning_rate"])]
 
         def go() -> int:
@@ -95,7 +91,7 @@ class Case:
         model = NoWarmUp(self.config, self.data, self.base)
         self.base.requires_grad_(True)
         trainer = BaseTrainer(self.config, self.base)
-        loader = _Cut(model.pretrain_loader(self.config, self.data), self.n_batches)
+        loader = part_of(model.pretrain_loader(self.config, self.data), self.n_batches)
 
         def go() -> int:
             trainer._train_epoch(loader, 0)
@@ -104,9 +100,9 @@ class Case:
         return go
 
     def bare_method(self, name: str) -> Round:
-        ours, trainer = self._warm_up_trainer(name)
+        ours, _ = self._warm_up_trainer(name)
         loader = ours.meta_loader(self.config, self.data)
-        batches = list(itertools.islice(loader, self.n_batches))
+        batches = list(part_of(loader, self.n_batches))
         model = self._plain_model()
         names = self.base.token_field_names
         column = len(self.base.token_seq_field_names) + names.index(self.data.iid_field)
@@ -131,7 +127,7 @@ class Case:
 
     def our_method(self, name: str) -> Round:
         model, trainer = self._warm_up_trainer(name)
-        loader = _Cut(model.meta_loader(self.config, self.data), self.n_batches)
+        loader = part_of(model.meta_loader(self.config, self.data), self.n_batches)
 
         def go() -> int:
             trainer._train_epoch(loader, 0)
@@ -169,18 +165,16 @@ class Case:
         return plain.Batch(tokens, lists, *rest, *base.history(batch))
 
 
-class _Cut:
-    """The first batches of a loader, drawn anew in every pass."""
+def part_of(loader, n_batches: int):
+    """A loader whose whole pass is a part of the given one's, its rows scattered all the same.
 
-    def __init__(self, loader, n_batches: int):
-        self.loader, self.n = loader, min(n_batches, len(loader))
-        self.sample_size = sum(len(batch) for batch in self)
-
-    def __len__(self) -> int:
-        return self.n
-
-    def __iter__(self):
-        return itertools.islice(iter(self.loader), self.n)
+    A loader of tasks stays whole: it shuffles all samples first, which a part must not pay for.
+    """
+    if isinstance(loader, SetLoader):
+        random = torch.Generator().manual_seed(2021)
+        chosen = torch.randperm(len(loader.rows), generator=random)
+        loader.rows = loader.rows[chosen[: n_batches * loader.batch_size]]
+    return loader
 
 
 def _half(batch: Interaction, which: int) -> Interaction:
@@ -189,49 +183,22 @@ def _half(batch: Interaction, which: int) -> Interaction:
     return Interaction({name: column[part] for name, column in batch.interaction.items()})
 
 
-def work(pipe: Connection, arguments: argparse.Namespace, base: str, what: str, who: str) -> None:
-    """A contender: prepares itself, then does a round whenever a number of threads arrives."""
+def prepare(arguments: argparse.Namespace, base: str, what: str, who: str) -> tuple[Round, dict]:
+    """A contender of one case."""
     silence_recbole()
-    sys.argv[1:] = []
+    sys.argv[1:] = []  # RecBole's Config would read the settings of another command from it
     case = Case(arguments.dataset, base, arguments.batches, arguments.batch_size)
     if what == "base":
-        go = {BARE: case.bare_base, RECBOLE: case.recbole_base, OURS: case.our_base}[who]()
-    else:
-        go = {BARE: case.bare_method, OURS: case.our_method}[who](what)
-    pipe.send("ready")
-    while (threads := pipe.recv()) is not None:
-        torch.set_num_threads(threads)
-        start = time.perf_counter()
-        samples = go()
-        pipe.send(samples / (time.perf_counter() - start))
-    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+        return {BARE: case.bare_base, RECBOLE: case.recbole_base, OURS: case.our_base}[who](), {}
+    return {BARE: case.bare_method, OURS: case.our_method}[who](what), {}
 
 
 def measure(arguments: argparse.Namespace, base: str, what: str) -> dict:
-    """Samples per second of every contender by threads, all rounds, and its peak memory in MiB."""
-    context = multiprocessing.get_context("spawn")
-    contenders = [BARE, OURS] if what != "base" or base == "DIN" else [BARE, RECBOLE, OURS]
-    pipes, processes = {}, []
-    for who in contenders:
-        pipes[who], end = context.Pipe()
-        processes.append(context.Process(target=work, args=(end, arguments, base, what, who)))
-        processes[-1].start()
-    for pipe in pipes.values():
-        pipe.recv()
-    rates: dict = {who: {str(n): [] for n in arguments.threads} for who in contenders}
-    for _ in range(arguments.rounds + 1):
-        for threads in arguments.threads:
-            for who, pipe in pipes.items():
-                pipe.send(threads)
-                rates[who][str(threads)].append(round(pipe.recv()))
-    result = {}
-    for who, pipe in pipes.items():
-        pipe.send(None)
-        warmed = {threads: rounds[1:] for threads, rounds in rates[who].items()}
-        result[who] = {"samples_per_s": warmed, "peak_rss_mb": round(pipe.recv())}
-    for process in processes:
-        process.join()
-    return result
+    """One case: every contender's rounds."""
+    # RecBole's loader knows no histories of items
+    names = [BARE, OURS] if what != "base" or base == "DIN" else [BARE, RECBOLE, OURS]
+    contenders = {who: (arguments, base, what, who) for who in names}
+    return alternate(contenders, prepare, arguments.rounds, arguments.threads)
 
 
 def table(results: dict, threads: list[int]) -> str:

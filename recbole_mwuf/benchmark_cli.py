@@ -13,8 +13,8 @@ from recbole_mwuf.benchmark.progress import Progress
 from recbole_mwuf.benchmark.runner import ResultFolder, Runner
 from recbole_mwuf.benchmark.sitting import Sitting
 from recbole_mwuf.cli import check_arguments
+from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.quick_start import silence_recbole
 from recbole_mwuf.report.document import write_report
 
 

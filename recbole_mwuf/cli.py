@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
+from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.quick_start import run, silence_recbole
+from recbole_mwuf.online import commands
+from recbole_mwuf.quick_start import run
 
 _USAGE = """usage: run_recbole_mwuf.py [--key=value ...]
+       recbole-mwuf {warm,score,export} --help      (a trained model in production)
 
   --model=MWUF          a warm-up method, or a plain base model
   --base=WideDeep       the base model that a warm-up method works on
@@ -19,21 +23,36 @@ in the properties folder."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line: ``--key=value`` settings; prints the phase table.
+    """The command line: a command of ``recbole_mwuf.online``, or ``--key=value`` settings of a run.
+
+    A run prints the phase table.
 
     Returns:
-        int: Exit status; 0 if the table was printed, 2 for a mistake of the user's, 1 for any
+        int: Exit status; 0 if the output was written, 2 for a mistake of the user's, 1 for any
         other failure, 130 after Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    if {"-h", "--help"} & set(arguments):
+    online = bool(arguments) and arguments[0] in commands.COMMANDS
+    if {"-h", "--help"} & set(arguments) and not online:
         print(_USAGE)
         return 0
-    debug = any(a.lower() == "--state=debug" for a in arguments)
     silence_recbole()
+    if online:
+        return exit_status(lambda: commands.run(arguments), arguments)
+    return exit_status(
+        lambda: print(run(config_file_list=check_arguments(arguments)).table()), arguments
+    )
+
+
+def exit_status(command: Callable[[], None], arguments: list[str]) -> int:
+    """Run a command; tell what went wrong in a line, or with ``--state=DEBUG`` in full.
+
+    Returns:
+        int: Exit status, see :func:`main`.
+    """
+    debug = any(a.lower() == "--state=debug" for a in arguments)
     try:
-        config_files = check_arguments(arguments)
-        print(run(config_file_list=config_files).table())
+        command()
         return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -11,12 +11,14 @@ from recbole.config import Config as RecBoleConfig
 from recbole.evaluator import metric_types
 from recbole.utils import EvaluatorType
 
+from recbole_mwuf.compat import older_libraries
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.registry import get_base, get_model, is_warm_up_method
 
 # of a file beside the atomic files that a converter leaves if their data was made up
 GENERATED_SUFFIX = ".generated"
 
+_TUNING = "tuning.yaml"
 # read by RecBole's command line or quick start, but found in none of its properties files
 _RECBOLE_EXTRA = {
     *("config_files", "nproc", "ip", "port", "world_size", "group_offset", "local_rank", "offset"),
@@ -43,6 +45,16 @@ def properties_dir() -> Path:
 def read_properties(name: str) -> dict:
     """The content of a file of defaults, such as ``overall`` or ``model/MWUF``."""
     return yaml.safe_load((properties_dir() / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def tuning_defaults() -> dict:
+    """The settings of the tuner, which lie over all other defaults."""
+    return yaml.safe_load((properties_dir() / _TUNING).read_text(encoding="utf-8"))
+
+
+def with_tuning_defaults(config_files: list[str] | None) -> list[str]:
+    """Settings files of a tuner's run: the tuner's own first, so that the user's come over it."""
+    return [str(properties_dir() / _TUNING), *(config_files or [])]
 
 
 class Config(RecBoleConfig):
@@ -79,6 +91,11 @@ class Config(RecBoleConfig):
         # a fact about the data, not a choice; among the settings it stands in every result file
         mark = Path(self["data_path"], self["dataset"] + GENERATED_SUFFIX)
         self["generated_data"] = mark.is_file()
+
+    def compatibility_settings(self):
+        """RecBole's own names for numpy's types, with numpy 2 as well."""
+        with older_libraries():
+            super().compatibility_settings()
 
     def _load_config_files(self, file_list):
         for file in file_list or []:
@@ -124,7 +141,7 @@ class Config(RecBoleConfig):
 
     def _check_names(self) -> None:
         """Refuse a setting that no one reads but that nearly is the name of one."""
-        known = set(self.internal_config_dict) | _RECBOLE_EXTRA
+        known = set(self.internal_config_dict) | _RECBOLE_EXTRA | set(tuning_defaults())
         known.update(name for names in self.parameters.values() for name in names)
         for name in self.external_config_dict:
             near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
@@ -148,6 +165,11 @@ class Config(RecBoleConfig):
         self.final_config_dict["metrics"] = metrics
 
     def _check_choices(self) -> None:
+        if self["eval_step"] > 0 and not self["validation_items"]:
+            raise UserError(
+                f"eval_step={self['eval_step']}: early stopping scores held-out new items; give "
+                "their share, such as --validation_items=0.2"
+            )
         for name, allowed in CHOICES.items():
             if name in self and self[name] not in allowed:
                 raise UserError(f"{name} is '{self[name]}', but must be {' or '.join(allowed)}")

@@ -26,9 +26,16 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
+        with part.open("rb+") as written:
+            os.fsync(written.fileno())  # a crash of the machine must not leave a name without data
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def plain_values(settings: dict) -> dict:
+    """Settings as JSON values; a device or an enum by its name."""
+    return json.loads(json.dumps(settings, default=str, sort_keys=True))
 
 
 def write_json(path: str | Path, content: dict) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import warnings
 from logging import getLogger
 from pathlib import Path
 from time import perf_counter
@@ -12,17 +10,26 @@ from time import perf_counter
 import numpy as np
 import recbole
 import torch
+from recbole.evaluator import smaller_metrics
 from recbole.utils import get_local_time, init_logger, set_color
 from torch import nn
 
 from recbole_mwuf import __version__
-from recbole_mwuf.config import Config
-from recbole_mwuf.data import ColdStartDataset
+from recbole_mwuf.config import Config, with_tuning_defaults
+from recbole_mwuf.data import PHASES, VALIDATION, ColdStartDataset, SetLoader
+from recbole_mwuf.errors import UserError
 from recbole_mwuf.evaluator.result import RunResult
+from recbole_mwuf.files import plain_values
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp, WarmUpModel
-from recbole_mwuf.registry import get_model, is_warm_up_method
-from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, checkpoint, seed_stage
+from recbole_mwuf.registry import get_method
+from recbole_mwuf.trainer import (
+    BaseTrainer,
+    WarmUpTrainer,
+    checkpoint,
+    evaluate_loader,
+    seed_stage,
+)
 
 # what a result file tells about time and memory; 0 for a step that was not taken
 _TIMING = (
@@ -34,11 +41,6 @@ _TIMING = (
     "phases_s",
     "peak_rss_mb",
 )
-
-
-def silence_recbole() -> None:
-    """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
-    warnings.filterwarnings("ignore", category=FutureWarning, module="recbole")
 
 
 def run(
@@ -89,7 +91,7 @@ def run(
     logger.info(data)
     logger.info(set_color("Cold-start split", "blue") + f": {data.split.counts()}")
 
-    method = get_model(config["model"]) if is_warm_up_method(config["model"]) else NoWarmUp
+    method = get_method(config["model"])
     files = _OutputFiles(config) if saved else None
     given = config["pretrained_base"]
     if base_file is None:
@@ -130,6 +132,51 @@ def run(
     return result
 
 
+def objective_function(
+    config_dict: dict | None = None,
+    config_file_list: list[str] | None = None,
+    saved: bool = False,
+    data: ColdStartDataset | None = None,
+    base_file: Path | None = None,
+) -> dict:
+    """A trial of RecBole's HyperTuning: a run that is scored as ``properties/tuning.yaml`` says.
+
+    Args:
+        config_dict: The trial's settings.
+        config_file_list: YAML files of settings.
+        saved: Whether to write checkpoints and the result file.
+        data: As in :func:`run`.
+        base_file: As in :func:`run`.
+
+    Returns:
+        dict: ``best_valid_score`` and what else RecBole's HyperTuning reads of a result. There is
+        no ``test_result``: reported items take no part in a search.
+
+    Raises:
+        UserError: if the metric, a phase or the protocol to optimise is not part of a result.
+    """
+    files = with_tuning_defaults(config_file_list)
+    result = run(None, None, None, files, config_dict, saved, data, base_file)
+    metric, protocol = result.config["tune_metric"].lower(), result.config["tune_protocol"]
+    phases = result.config["tune_phases"]
+    try:
+        scores = [result.phases[phase][protocol][metric] for phase in phases]
+    except KeyError as error:
+        raise UserError(
+            f"tune_metric={metric}, tune_phases={phases}, tune_protocol={protocol}: there is no "
+            f"{error} in a result; metrics are {result.config['metrics']}, phases {PHASES}"
+        ) from error
+    if None in scores:
+        raise UserError(f"tune_metric={metric} is undefined on the validation items; see the log")
+    return {
+        "model": result.model,
+        "best_valid_score": float(np.mean(scores)),
+        "valid_score_bigger": metric not in smaller_metrics,
+        "best_valid_result": dict(zip(phases, scores)),
+        "test_result": {},
+    }
+
+
 class _OutputFiles:
     """Where a run writes, named as RecBole names its checkpoints."""
 
@@ -162,7 +209,15 @@ def _train_base(
     base.requires_grad_(True)
     seed_stage(config)
     trainer = BaseTrainer(config, base, model.pretrain_loss if own else None)
-    trainer.fit(model.pretrain_loader(config, data), show_progress=config["show_progress"])
+
+    def validate() -> dict:
+        order = model.scoring_order
+        held_out = SetLoader(data, VALIDATION, config["eval_batch_size"], "cold", order)
+        if own:
+            model.observe(data.history, "cold")
+        return evaluate_loader(config, model if own else base, held_out)
+
+    trainer.train(model.pretrain_loader(config, data), validate)
     trainer.tensorboard.close()  # or its thread stays as long as the process
     timing["pretrain_s"] = trainer.seconds
     timing["pretrain_samples_per_s"] = _rate(trainer.samples, trainer.seconds)
@@ -188,11 +243,6 @@ def _warm_up(
 
 def _rate(samples: int, seconds: float) -> float:
     return samples / seconds if samples else 0.0
-
-
-def plain_values(settings: dict) -> dict:
-    """Settings as JSON values; a device or an enum by its name."""
-    return json.loads(json.dumps(settings, default=str, sort_keys=True))
 
 
 def _versions() -> dict:

@@ -14,6 +14,7 @@ from recbole.utils import get_model as _get_recbole_model
 
 from recbole_mwuf.errors import UserError
 
+CONTEXT_AWARE = "recbole.model.context_aware_recommender"
 BASES = {
     "AFN": "recbole_mwuf.model.base.afn",
     "DIN": "recbole_mwuf.model.base.din",
@@ -85,9 +86,20 @@ def is_warm_up_method(name: str) -> bool:
     return name in WARM_UP_METHODS
 
 
+def get_method(name: str) -> type[AbstractRecommender]:
+    """The class that takes a model through the phases; for a plain base, the one without warm-up.
+
+    Args:
+        name: A warm-up method or a base.
+    """
+    if is_warm_up_method(name):
+        return get_model(name)
+    return importlib.import_module("recbole_mwuf.model.warm_up.warm_up_model").NoWarmUp
+
+
 def known_bases() -> list[str]:
     """Names of RecBole's context-aware models and of this package's bases, those refused too."""
-    package = importlib.import_module("recbole.model.context_aware_recommender")
+    package = importlib.import_module(CONTEXT_AWARE)
     recbole_names = {n for n in dir(package) if isinstance(getattr(package, n), type)}
     return sorted(recbole_names | set(BASES))
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.quick_start import run, silence_recbole
+from recbole_mwuf.quick_start import run
 from recbole_mwuf.registry import WARM_UP_METHODS, known_bases
 from tests.conftest import TINY, write_tiny
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,11 @@ from recbole_mwuf.data import ColdStartDataset, SetLoader
 from recbole_mwuf.registry import get_base
 from recbole_mwuf.trainer import BaseTrainer, seed_stage
 
-ML_1M = Path(__file__).resolve().parents[2] / "shared" / "data" / "ml-1m.zip"
+ROOT = Path(__file__).resolve().parents[1]
+# what a wheel is built from
+SOURCES = ["recbole_mwuf", "dataset_converters", "properties", "setup.py", "pyproject.toml"]
+SOURCES += ["README.md"]
+ML_1M = ROOT.parent / "shared" / "data" / "ml-1m.zip"
 N_USERS = 30
 # item -> rows: N = 20 and K = 3 make 1 to 4 old, 5 to 9 new, and leave 10 and 11 out
 ROWS_OF_ITEM = {1: 60, 2: 50, 3: 40, 4: 21, 5: 20, 6: 18, 7: 15, 8: 12, 9: 10, 10: 9, 11: 4}
@@ -124,3 +131,19 @@ def ml_1m_zip() -> Path:
     if not ML_1M.is_file():
         pytest.skip("needs MovieLens-1M at ../shared/data/ml-1m.zip, which is not redistributed")
     return ML_1M
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory) -> Path:
+    """The content of the wheel, built from a copy of the sources."""
+    source = tmp_path_factory.mktemp("source")
+    for name in SOURCES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "."]
+    subprocess.run([*command, "-w", "wheel"], cwd=source, check=True, capture_output=True)
+    (wheel,) = (source / "wheel").glob("*.whl")
+    target = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as content:
+        content.extractall(target)
+    return target

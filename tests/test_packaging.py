@@ -1,32 +1,13 @@
 """What a user gets who installs the wheel and works in an empty folder."""
 
 import os
-import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCES = ["recbole_mwuf", "dataset_converters", "properties", "setup.py", "pyproject.toml"]
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
-    """The content of the wheel, built from a copy of the sources."""
-    source = tmp_path_factory.mktemp("source")
-    for name in [*SOURCES, "README.md"]:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, source / name)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "."]
-    subprocess.run([*command, "-w", "wheel"], cwd=source, check=True, capture_output=True)
-    (wheel,) = (source / "wheel").glob("*.whl")
-    target = tmp_path_factory.mktemp("site")
-    with zipfile.ZipFile(wheel) as content:
-        content.extractall(target)
-    return target
 
 
 def run_python(code: str, site: Path) -> subprocess.CompletedProcess:
@@ -38,11 +19,10 @@ def run_python(code: str, site: Path) -> subprocess.CompletedProcess:
 
 @pytest.mark.slow
 def test_every_properties_file_is_in_the_wheel(installed):
-    expected = {str(f.relative_to(ROOT)) for f in (ROOT / "properties").rglob("*.yaml")}
-    found = {
-        str(f.relative_to(installed / "recbole_mwuf"))
-        for f in (installed / "recbole_mwuf/properties").rglob("*.yaml")
-    }
+    def files(root):
+        return {str(f.relative_to(root)) for f in (root / "properties").rglob("*.*")}
+
+    expected, found = files(ROOT), files(installed / "recbole_mwuf")
     assert found == expected
     assert not (installed / "tests").exists()
 

@@ -15,6 +15,7 @@ from recbole.model.context_aware_recommender import WideDeep
 from recbole.trainer import Trainer
 
 from recbole_mwuf.cli import main
+from recbole_mwuf.compat import older_libraries
 from recbole_mwuf.data import PHASES, SetLoader
 from recbole_mwuf.quick_start import run
 from tests.conftest import tiny_interactions, write_tiny
@@ -108,15 +109,17 @@ def test_checkpoints_and_a_base_trained_before(command):
 def test_a_base_trained_by_recbole(command, settings):
     """RecBole's own Config, Dataset, loaders and Trainer; then its checkpoint is warmed up."""
     load_col = settings["load_col"]
-    config = RecBoleConfig(
-        "WideDeep",
-        "tiny",
-        config_dict={
-            **{"data_path": settings["data_path"], "load_col": load_col, "show_progress": False},
-            **{"embedding_size": 16, "mlp_hidden_size": [64, 64, 64], "epochs": 1},
-        },
-    )
-    train_data, valid_data, _ = data_preparation(config, create_dataset(config))
+    with older_libraries():
+        config = RecBoleConfig(
+            "WideDeep",
+            "tiny",
+            config_dict={
+                **{"data_path": settings["data_path"], "load_col": load_col},
+                **{"embedding_size": 16, "mlp_hidden_size": [64, 64, 64], "epochs": 1},
+                "show_progress": False,
+            },
+        )
+        train_data, valid_data, _ = data_preparation(config, create_dataset(config))
     trainer = Trainer(config, WideDeep(config, train_data.dataset))
     trainer.fit(train_data, valid_data, verbose=False)
     assert command(pretrained_base=trainer.saved_model_file, result_path="r.json") == 0

@@ -14,10 +14,11 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from recbole_mwuf.benchmark.grid import Job
+from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.config import Config
 from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.quick_start import run, silence_recbole
+from recbole_mwuf.quick_start import run
 
 # of this process: the data set of its last run, for the next one
 _loaded: list[ColdStartDataset] = []

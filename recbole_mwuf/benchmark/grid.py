@@ -9,7 +9,7 @@ from functools import cache
 from recbole_mwuf.benchmark.keys import base_key, row_key, run_key
 from recbole_mwuf.config import Config, read_properties
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.quick_start import plain_values
+from recbole_mwuf.files import plain_values
 from recbole_mwuf.registry import is_warm_up_method
 
 

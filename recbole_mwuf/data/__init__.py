@@ -1,7 +1,16 @@
+from recbole_mwuf.data.catalog import Catalog
 from recbole_mwuf.data.dataloader import SetLoader
 from recbole_mwuf.data.dataset import ColdStartDataset
 from recbole_mwuf.data.history import InteractionHistory
-from recbole_mwuf.data.split import PHASES, SETS, WARM_SETS, ColdStartSplit, cold_start_split
+from recbole_mwuf.data.item_state import ItemState
+from recbole_mwuf.data.split import (
+    PHASES,
+    SETS,
+    VALIDATION,
+    WARM_SETS,
+    ColdStartSplit,
+    cold_start_split,
+)
 from recbole_mwuf.data.tasks import QUERY, SUPPORT, ItemTaskLoader, UserTaskLoader
 
 __all__ = [
@@ -9,10 +18,13 @@ __all__ = [
     "QUERY",
     "SETS",
     "SUPPORT",
+    "VALIDATION",
     "WARM_SETS",
+    "Catalog",
     "ColdStartDataset",
     "ColdStartSplit",
     "InteractionHistory",
+    "ItemState",
     "ItemTaskLoader",
     "SetLoader",
     "UserTaskLoader",

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
+from recbole.utils import FeatureType
 from recbole.utils.argument_list import dataset_arguments
 
+from recbole_mwuf.compat import older_libraries
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.split import PHASES, cold_start_split
 from recbole_mwuf.errors import UserError
@@ -19,7 +21,7 @@ from recbole_mwuf.errors import UserError
 _SETTINGS = (
     *dataset_arguments,
     *("dataset", "data_path", "device", "numerical_features", "discretization"),
-    *("old_item_threshold", "phase_size"),
+    *("old_item_threshold", "phase_size", "validation_items", "score_validation"),
 )
 HISTORY_START = "history_start"
 HISTORY_END = "history_end"
@@ -39,6 +41,10 @@ class ColdStartDataset(Dataset):
     Raises:
         UserError: if the files are missing, a needed field is not loaded, or N and K do not fit.
     """
+
+    def __init__(self, config):
+        with older_libraries():
+            super().__init__(config)
 
     def fits(self, config) -> bool:
         """Whether loading with these settings would give the same data set."""
@@ -76,6 +82,13 @@ class ColdStartDataset(Dataset):
                 f"TIME_FIELD={self.time_field} is empty in {missing} interactions; phases follow "
                 "time, so fill or remove these rows"
             )
+        # pandas 3: RecBole fills tokens and numbers in a copy
+        for feat in (getattr(self, name) for name in self.feat_name_list):
+            for field in feat:
+                if self.field2type[field] == FeatureType.TOKEN:
+                    feat[field] = feat[field].fillna(0)
+                elif self.field2type[field] == FeatureType.FLOAT:
+                    feat[field] = feat[field].fillna(feat[field].mean())
         super()._fill_nan()
 
     def _data_processing(self):
@@ -107,6 +120,8 @@ class ColdStartDataset(Dataset):
             self.config["old_item_threshold"],
             self.config["phase_size"],
             self.item_num,
+            self.config["validation_items"],
+            self.config["score_validation"],
         )
         self._check_labels(labels[self.split.rows("old")])
         self.history = InteractionHistory(self.split, inter[self.uid_field].to_numpy(), labels)
@@ -157,6 +172,20 @@ class ColdStartDataset(Dataset):
             else self._seen[phase].index_select(0, items)
         )
         return Interaction(columns)
+
+    def subset(self, name: str, phase: str | None = None) -> ColdStartDataset:
+        """One of the split's sets as a data set that RecBole's own loaders take.
+
+        Args:
+            name: One of :data:`~recbole_mwuf.data.split.SETS`, or ``validation``.
+            phase: As in :meth:`batch`.
+        """
+        rows = torch.from_numpy(self.split.rows(name)).to(self.config["device"])
+        return self.copy(self.batch(rows, phase))
+
+    def example(self) -> Interaction:
+        """The first row, for a model that looks at one."""
+        return self.batch(torch.zeros(1, dtype=torch.long, device=self.config["device"]))
 
 
 def select(feat: Interaction, index: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -12,6 +12,7 @@ UNUSED = -1
 SETS = ("old", "warm_a", "warm_b", "warm_c", "test")
 WARM_SETS = SETS[1:4]
 PHASES = ("cold", *WARM_SETS)
+VALIDATION = "validation"
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class ColdStartSplit:
     Attributes:
         set_of_row: int8, shape ``[n_rows]``; index into :data:`SETS`, or :data:`UNUSED`.
         is_old: bool, shape ``[n_items]``; items with more than N rows.
-        is_new: bool, shape ``[n_items]``; items with more than 3·K and at most N rows.
+        is_new: bool, shape ``[n_items]``; items with more than 3·K and at most N rows that go
+            through the phases.
+        is_validation: bool, shape ``[n_items]``; such items that were held out.
         order: int64, shape ``[n_rows]``; rows sorted by item, then time, then row number.
         first: int64, shape ``[n_items + 1]``; item ``i`` owns ``order[first[i]:first[i + 1]]``.
         phase_size: K, the samples of a new item in each warm-up phase.
@@ -30,12 +33,16 @@ class ColdStartSplit:
     set_of_row: np.ndarray
     is_old: np.ndarray
     is_new: np.ndarray
+    is_validation: np.ndarray
     order: np.ndarray
     first: np.ndarray
     phase_size: int
 
     def rows(self, name: str) -> np.ndarray:
-        """Rows of one of :data:`SETS`, in the order of the data."""
+        """Rows of one of :data:`SETS`, or of the held-out items, in the order of the data."""
+        if name == VALIDATION:
+            chosen = self.is_validation[self.items_in_order()]
+            return np.sort(self.order[chosen])
         return np.flatnonzero(self.set_of_row == SETS.index(name))
 
     def items_in_order(self) -> np.ndarray:
@@ -57,6 +64,8 @@ def cold_start_split(
     old_item_threshold: int,
     phase_size: int,
     n_items: int | None = None,
+    validation_items: float | None = None,
+    score_validation: bool = False,
 ) -> ColdStartSplit:
     """Split interactions into old items, three warm-up phases and a test set.
 
@@ -64,12 +73,18 @@ def cold_start_split(
     otherwise. The rows of a new item are ordered by time, ties by row number: the first K are
     warm-a, the next K warm-b, the next K warm-c, the rest is the test set.
 
+    New items may be held out for tuning and early stopping. Which ones depends on the data only,
+    not on a seed: what has been tuned on is never reported. The rest of the split is the same.
+
     Args:
         items: Item of every row, non-negative integers, shape ``[n_rows]``.
         times: Time of every row, any sortable unit, shape ``[n_rows]``.
         old_item_threshold: N.
         phase_size: K.
         n_items: Number of item IDs; defaults to the largest ID plus one.
+        validation_items: Share of the new items that is held out; 0 or None for none.
+        score_validation: Whether the held-out items go through the phases and the others take
+            no part, for tuning; else the other way round.
 
     Returns:
         ColdStartSplit: the group of every row and of every item.
@@ -96,6 +111,10 @@ def cold_start_split(
     is_old = counts > old_item_threshold
     is_new = (counts > 3 * phase_size) & ~is_old
     _check_groups(counts, is_old, is_new, old_item_threshold, phase_size)
+    is_validation = _held_out(is_new, validation_items or 0)
+    if score_validation and not validation_items:
+        raise UserError("score_validation needs validation_items, such as validation_items=0.2")
+    is_new = is_validation if score_validation else is_new & ~is_validation
 
     order = np.lexsort((times, items))  # a stable sort: ties keep the order of the rows
     first = np.concatenate(([0], np.cumsum(counts)))
@@ -103,7 +122,26 @@ def cold_start_split(
     rank[order] = np.arange(len(items)) - first[items[order]]
     phase = np.minimum(rank // phase_size, 3) + 1
     set_of_row = np.where(is_old[items], 0, np.where(is_new[items], phase, UNUSED))
-    return ColdStartSplit(set_of_row.astype(np.int8), is_old, is_new, order, first, phase_size)
+    return ColdStartSplit(
+        set_of_row.astype(np.int8), is_old, is_new, is_validation, order, first, phase_size
+    )
+
+
+def _held_out(is_new: np.ndarray, share: float) -> np.ndarray:
+    """A random share of the new items, by a draw per item that no other setting moves."""
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
+        raise UserError(f"validation_items is {share!r}, but must be a share of the new items: 0.2")
+    new = np.flatnonzero(is_new)
+    n_held_out = round(share * len(new))
+    if share and not 0 < n_held_out < len(new):
+        raise UserError(
+            f"validation_items={share} holds out {n_held_out} of {len(new)} new items; it must "
+            "leave some on either side"
+        )
+    draw = np.random.default_rng(0).random(len(is_new))
+    held_out = np.zeros_like(is_new)
+    held_out[new[np.argsort(draw[new])[:n_held_out]]] = True
+    return held_out
 
 
 def _check_sizes(old_item_threshold: object, phase_size: object) -> None:

@@ -76,8 +76,8 @@ class ItemEmbedding:
         self._item_fields = set(dataset.fields(source=[FeatureSource.ITEM]))
         self._item_feat = dataset.item_feat
         self._n_users = dataset.user_num
-        self._row = dataset.batch(torch.zeros(1, dtype=torch.long, device=dataset.config["device"]))
-        self._first_order = getattr(base, "first_order_linear", None)
+        self._row = dataset.example()
+        self._first_order = base.first_order_linear
         self.has_first_order = self._probe()
         self.size = base.token_embedding_table.embedding.weight.shape[1]
 
@@ -130,6 +130,25 @@ class ItemEmbedding:
             if values is not None:
                 table = owner.token_embedding_table.embedding.weight
                 table[items + _offset(owner, self._item)] = values
+
+    @torch.no_grad()
+    def grow(self, n_items: int) -> None:
+        """Give the base's tables room for more items; no other row changes.
+
+        New rows start as the padding item's, which is as untrained as they are.
+        """
+        extra = n_items - self.n_items
+        for owner in (self.base, self._first_order):
+            first = _offset(owner, self._item)
+            table = owner.token_embedding_table.embedding
+            old, end = table.weight, first + self.n_items
+            rows = torch.cat([old[:end], old[first].expand(extra, -1), old[end:]])
+            table.weight = nn.Parameter(rows, requires_grad=old.requires_grad)
+            table.num_embeddings += extra
+            column = owner.token_field_names.index(self._item)
+            owner.token_field_dims[column] += extra
+            owner.token_field_offsets[column + 1 :] += extra  # FMEmbedding's own are the same array
+        self.n_items = n_items
 
     def users(self) -> Tensor:
         """The user ID embeddings as they are now, without gradient, ``[n_users, k]``."""
@@ -197,14 +216,19 @@ class ItemEmbedding:
             Tensor: shape ``[n_items, n_features, k]``; ``n_features`` may be 0.
         """
         chunks = torch.arange(self.n_items, device=self._row[self._item].device).split(_CHUNK)
-        return torch.cat([self._features_of(items) for items in chunks])
+        return torch.cat([self.features_of(items) for items in chunks])
 
-    def _features_of(self, items: Tensor) -> Tensor:
+    @torch.no_grad()
+    def features_of(self, items: Tensor) -> Tensor:
+        """X_v of some items, ``[B] -> [B, n_features, k]``."""
+        columns = {} if self._item_feat is None else select(self._item_feat, items)
+        return self.embed_features(columns, len(items))
+
+    def embed_features(self, columns: dict[str, Tensor], n_rows: int) -> Tensor:
+        """X_v from columns of item features, ``[n_rows, n_features, k]``."""
         # the user's fields are filled with those of any row: their columns are not kept
-        interaction = self._row.repeat_interleave(len(items))
-        if self._item_feat is not None:
-            interaction.update(Interaction(select(self._item_feat, items)))
-        sparse, dense = self.base.embed_input_fields(interaction)
+        any_row = {n: c.expand(n_rows, *c.shape[1:]) for n, c in self._row.interaction.items()}
+        sparse, dense = self.base.embed_input_fields(Interaction({**any_row, **columns}))
         base = self.base
         parts = (
             (sparse, [*base.token_seq_field_names, *base.token_field_names]),

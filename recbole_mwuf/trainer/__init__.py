@@ -1,4 +1,5 @@
 from recbole_mwuf.trainer.base_trainer import BaseTrainer
-from recbole_mwuf.trainer.warm_up_trainer import WarmUpTrainer, score, seed_stage
+from recbole_mwuf.trainer.scoring import evaluate_loader, score
+from recbole_mwuf.trainer.warm_up_trainer import WarmUpTrainer, seed_stage
 
-__all__ = ["BaseTrainer", "WarmUpTrainer", "score", "seed_stage"]
+__all__ = ["BaseTrainer", "WarmUpTrainer", "evaluate_loader", "score", "seed_stage"]

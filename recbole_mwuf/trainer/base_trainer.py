@@ -8,13 +8,14 @@ from time import perf_counter
 import torch
 from recbole.data.interaction import Interaction
 from recbole.trainer import Trainer
-from recbole.utils import set_color
+from recbole.utils import calculate_valid_score, set_color
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from recbole_mwuf.data import SetLoader
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.optimizer import OptimizerGroup, row_wise
+from recbole_mwuf.trainer.row_wise_adam import RowWiseAdam
 
 
 class BaseTrainer(Trainer):
@@ -38,6 +39,7 @@ class BaseTrainer(Trainer):
         self.loss_func = loss_func
         self.seconds = 0.0
         self.samples = 0
+        self._best_state: dict | None = None
 
     def _build_optimizer(self, **kwargs):
         """RecBole's optimiser for dense parameters, a row-wise one for tables with sparse rows.
@@ -54,7 +56,7 @@ class BaseTrainer(Trainer):
                 "(new items' IDs; others if sparse_embedding is on)"
             )
         return OptimizerGroup(
-            torch.optim.SparseAdam(rows, lr=self.learning_rate) if rows else None,
+            RowWiseAdam(rows, lr=self.learning_rate) if rows else None,
             super()._build_optimizer(params=dense) if dense else None,
         )
 
@@ -100,8 +102,29 @@ class BaseTrainer(Trainer):
     def _add_train_loss_to_tensorboard(self, epoch_idx, losses, tag="Loss/Train"):
         super()._add_train_loss_to_tensorboard(epoch_idx, losses, f"{tag} {self.stage}")
 
+    def train(self, train_data: SetLoader, validate: Callable[[], dict]) -> None:
+        """All epochs of a step, as ``config["epochs"]`` says.
+
+        With ``eval_step``, RecBole's early stopping (``stopping_step``, ``valid_metric``) ends the
+        training, and the parameters of the best epoch stay.
+
+        Args:
+            train_data: The samples.
+            validate: Gives the metrics of the held-out items.
+        """
+        self.fit(train_data, validate, show_progress=self.config["show_progress"])
+        if self._best_state is not None:
+            self.model.load_state_dict(self._best_state)
+
+    def _valid_epoch(self, valid_data, show_progress=False):
+        result = valid_data()
+        return calculate_valid_score(result, self.valid_metric), result
+
     def _save_checkpoint(self, epoch, verbose=True, **kwargs):
-        """Nothing after each epoch: a stage is saved once, by name, when it is complete."""
+        """No file after an epoch: a stage is saved once, by name, when it is complete."""
+        if self.eval_step > 0:  # then this is the best epoch so far
+            state = self.model.state_dict()
+            self._best_state = {name: value.clone() for name, value in state.items()}
 
     def save_base(self, path, dataset, trained_for: str) -> None:
         """Write the trained base, for ``pretrained_base``; a method's own base names it."""

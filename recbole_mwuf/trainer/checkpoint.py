@@ -13,12 +13,12 @@ import torch
 from recbole.config import Config as RecBoleConfig
 from torch import nn
 
-from recbole_mwuf.data import ColdStartDataset
+from recbole_mwuf.data import Catalog, ColdStartDataset
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.files import written_whole
 from recbole_mwuf.model.item_embedding import ItemEmbedding
 
-SCHEMA = 1
+SCHEMA = {"base": 1, "warm_up": 2}  # of each kind of checkpoint
 ANY_METHOD = "any method"  # a base trained on its own loss
 
 _TENSOR_GLOBALS = {
@@ -60,7 +60,7 @@ class _RecBolePickle:
         return _RecBoleUnpickler(file, **kwargs).load()
 
 
-def vocabulary(dataset: ColdStartDataset) -> str:
+def vocabulary(dataset: ColdStartDataset | Catalog) -> str:
     """A fingerprint of the users and items behind the IDs, so that rows are not mixed up."""
     digest = hashlib.sha256()
     for field in (dataset.uid_field, dataset.iid_field):
@@ -68,7 +68,13 @@ def vocabulary(dataset: ColdStartDataset) -> str:
     return digest.hexdigest()
 
 
-def save(path: str | Path, kind: str, module: nn.Module, dataset: ColdStartDataset, **more) -> None:
+def save(
+    path: str | Path,
+    kind: str,
+    module: nn.Module,
+    dataset: ColdStartDataset | Catalog,
+    **more,
+) -> None:
     """Write a checkpoint that ``torch.load(weights_only=True)`` reads.
 
     Args:
@@ -79,7 +85,7 @@ def save(path: str | Path, kind: str, module: nn.Module, dataset: ColdStartDatas
         more: Further plain values.
     """
     content = {
-        "schema": SCHEMA,
+        "schema": SCHEMA[kind],
         "kind": kind,
         "vocabulary": vocabulary(dataset),
         "state_dict": module.state_dict(),
@@ -114,6 +120,24 @@ def read(path: str | Path) -> dict:
     return content
 
 
+def check(content: dict, kind: str, name: str) -> None:
+    """Refuse a checkpoint of ours of another kind or of another version's schema.
+
+    Args:
+        content: What :func:`read` returned.
+        kind: ``base`` or ``warm_up``.
+        name: What the message calls the file.
+    """
+    if content.get("kind") != kind:
+        found = content.get("kind", "foreign")
+        raise UserError(f"{name} holds a {found} model, not a {kind} model")
+    if content["schema"] != SCHEMA[kind]:
+        raise UserError(
+            f"{name} has schema {content['schema']}, but this version reads {SCHEMA[kind]}; "
+            f"train the {kind} model again"
+        )
+
+
 def load_base(
     path: str | Path, base: nn.Module, dataset: ColdStartDataset, trained_for: str = ANY_METHOD
 ) -> None:
@@ -133,13 +157,8 @@ def load_base(
     """
     content = read(path)
     ours = content.get("kind") == "base"
-    if "kind" in content and not ours:
-        raise UserError(f"pretrained_base='{path}' holds a {content['kind']} model, not a base")
-    if ours and content["schema"] != SCHEMA:
-        raise UserError(
-            f"pretrained_base='{path}' has schema {content['schema']}, but this version reads "
-            f"{SCHEMA}; train the base again"
-        )
+    if "kind" in content:
+        check(content, "base", f"pretrained_base='{path}'")
     if ours and content["vocabulary"] != vocabulary(dataset):
         raise UserError(
             f"pretrained_base='{path}' was trained on other users or items than dataset="

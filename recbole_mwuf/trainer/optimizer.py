@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from recbole_mwuf.data.catalog import resized
+
 
 def row_wise(model: nn.Module) -> list[torch.Tensor]:
     """Tables whose gradient has only the rows of a batch."""
@@ -59,6 +61,21 @@ class OptimizerGroup:
         norm = torch.linalg.vector_norm(torch.stack(norms), norm_type)
         for parameter in parameters:
             parameter.grad.mul_((max_norm / (norm + 1e-6)).clamp(max=1.0))
+
+    def state_dicts(self) -> list[dict]:
+        """The state of each optimiser, for :meth:`load_state_dicts`."""
+        return [optimizer.state_dict() for optimizer in self._all]
+
+    def load_state_dicts(self, states: list[dict]) -> None:
+        """Go on from the state of optimisers of the same parameters."""
+        for optimizer, state in zip(self._all, states):
+            optimizer.load_state_dict(state)
+
+    def grow(self) -> None:
+        """Follow ID tables that have got more rows: these have not moved yet."""
+        for table, state in self.row_wise.state.items() if self.row_wise is not None else ():
+            for name in ("exp_avg", "exp_avg_sq"):
+                state[name] = resized(state[name], *table.shape)
 
     def set_row_wise_learning_rate(self, learning_rate: float) -> None:
         """Change the learning rate of the ID tables from the next step on."""

@@ -100,3 +100,40 @@ def test_sizes_must_be_whole_numbers(value):
 def test_missing_times_are_refused():
     with pytest.raises(UserError, match="time"):
         cold_start_split(np.array([0, 0]), np.array([1.0, np.nan]), 2, 1)
+
+
+def test_held_out_items():
+    counts = {0: 21, **dict.fromkeys(range(1, 11), 12), 11: 5}  # N = 20, K = 3: ten new items
+    items = np.repeat(list(counts), list(counts.values()))
+    times = np.arange(len(items))[::-1]
+    whole = cold_start_split(items, times, 20, 3)
+    report = cold_start_split(items, times, 20, 3, None, 0.3)
+    tune = cold_start_split(items, times, 20, 3, None, 0.3, score_validation=True)
+    assert not whole.is_validation.any()
+    assert report.is_validation.sum() == 3
+    assert (report.is_validation == tune.is_validation).all()
+    assert (tune.is_new == tune.is_validation).all()
+    assert (report.is_new ^ tune.is_new).tolist() == whole.is_new.tolist()  # each item in one
+    for part in (report, tune):
+        takes_part = part.is_new[items] | part.is_old[items]
+        assert (part.set_of_row[takes_part] == whole.set_of_row[takes_part]).all()
+        assert (part.set_of_row[~takes_part] == -1).all()
+    assert report.rows("validation").tolist() == tune.rows("validation").tolist()
+    assert np.bincount(items[report.rows("validation")]).max() == 12
+    assert set(items[report.rows("validation")]) == set(np.flatnonzero(report.is_validation))
+    # the same items whatever K is, as long as the new items are the same
+    other_size = cold_start_split(items, times, 20, 2, None, 0.3)
+    assert (other_size.is_validation == report.is_validation).all()
+
+
+@pytest.mark.parametrize("share", [-0.1, 1, 1.5, "x", True, 0.05])
+def test_share_of_held_out_items(share):
+    items = np.repeat(np.arange(3), [21, 12, 12])
+    with pytest.raises(UserError, match="validation_items"):
+        cold_start_split(items, items, 20, 3, None, share)
+
+
+def test_nothing_to_tune_on():
+    items = np.repeat(np.arange(3), [21, 12, 12])
+    with pytest.raises(UserError, match="score_validation needs validation_items"):
+        cold_start_split(items, items, 20, 3, None, 0, score_validation=True)

@@ -283,6 +283,8 @@ def test_recbole_loads_the_result(run, tmp_path, name, monkeypatch, taobao_raw, 
     from recbole.config import Config
     from recbole.data import create_dataset
 
+    from recbole_mwuf.compat import older_libraries
+
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["test"])
     if name == "taobao-ad":
@@ -292,13 +294,14 @@ def test_recbole_loads_the_result(run, tmp_path, name, monkeypatch, taobao_raw, 
     else:
         getattr(raw_layouts, f"write_{name.replace('-', '_')}")(tmp_path / "raw", seed=3)
         out = run("movielens", tmp_path / "raw", name=name)
-    config = Config(
-        model="WideDeep",
-        dataset=name,
-        config_file_list=[str(out.folder / f"{name}.yaml")],
-        config_dict={"data_path": str(tmp_path), "state": "ERROR"},
-    )
-    dataset = create_dataset(config)
+    with older_libraries():
+        config = Config(
+            model="WideDeep",
+            dataset=name,
+            config_file_list=[str(out.folder / f"{name}.yaml")],
+            config_dict={"data_path": str(tmp_path), "state": "ERROR"},
+        )
+        dataset = create_dataset(config)
     rows = out.rows("inter")
     assert dataset.inter_num == len(rows)
     tokens = dataset.field2id_token

@@ -6,7 +6,7 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_mwuf.data import ColdStartDataset, InteractionHistory
+from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.model.item_embedding import ItemIDs
 from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
 
@@ -26,6 +26,7 @@ class DropoutNet(WarmUpModel):
 
     shares_pretrained_base = False
     assigns = ("new_ids",)
+    reads_users = True
 
     def __init__(self, config, dataset: ColdStartDataset, base=None):
         super().__init__(config, dataset, base)
@@ -45,6 +46,9 @@ class DropoutNet(WarmUpModel):
         replaced = ItemIDs(self.mean_users[items], own.first_order)
         return self.log_loss(interaction, ItemIDs.where(dropped, replaced, own))
 
-    def observe(self, history: InteractionHistory, phase: str) -> None:
-        mean = self.mean_interacted_users(history, phase)
-        self.new_ids.assign(self.all_items(), ItemIDs(mean))
+    def first_ids(self, items: Tensor) -> ItemIDs:
+        common = super().first_ids(items)
+        return common._replace(embedding=torch.zeros_like(common.embedding))
+
+    def note_users(self, items: Tensor, mean: Tensor) -> None:
+        self.new_ids.assign(items, ItemIDs(mean))

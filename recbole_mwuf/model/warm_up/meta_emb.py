@@ -78,10 +78,13 @@ class MetaEmb(WarmUpModel):
         (gradient,) = torch.autograd.grad(own_mean.sum(), embedding, create_graph=True)
         return embedding - self.cold_lr * gradient
 
+    def first_ids(self, items: Tensor) -> ItemIDs:
+        generated = self.generator(self.item_features[items])
+        return super().first_ids(items)._replace(embedding=generated)
+
     @torch.no_grad()
     def finish_meta_training(self) -> None:
-        generated = self.generator(self.item_features)
-        self.new_ids.assign(self.all_items(), ItemIDs(generated))
+        self.new_ids.assign(self.all_items(), self.first_ids(self.all_items()))
 
 
 def half(interaction: Interaction, which: int, item_field: str) -> tuple[Tensor, Interaction]:

@@ -7,7 +7,7 @@ from recbole.data.interaction import Interaction
 from recbole.model.layers import MLPLayers
 from torch import Tensor
 
-from recbole_mwuf.data import ColdStartDataset, InteractionHistory
+from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.model.item_embedding import ItemIDs
 from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
 
@@ -30,6 +30,7 @@ class MWUF(WarmUpModel):
 
     learns_in_meta_training = learns_in_warm_up = ("new_ids", "meta_scaling", "meta_shifting")
     assigns = ("mean_users",)
+    reads_users = True
 
     def __init__(self, config, dataset: ColdStartDataset, base=None):
         super().__init__(config, dataset, base)
@@ -50,21 +51,28 @@ class MWUF(WarmUpModel):
     def has_meta_training(self) -> bool:
         return not (self.meta_scaling is None and self.meta_shifting is None)
 
-    def observe(self, history: InteractionHistory, phase: str) -> None:
-        self.mean_users = self.mean_interacted_users(history, phase)
+    def note_users(self, items: Tensor, mean: Tensor) -> None:
+        self.mean_users[items] = mean
 
-    def warm_up(self, cold: ItemIDs, items: Tensor) -> ItemIDs:
-        """Eq. 5: v ⊙ τ_scale + τ_shift; first-order weights stay as they are.
+    def transform(self, cold: Tensor, features: Tensor | None, mean_users: Tensor) -> Tensor:
+        """Eq. 5: v ⊙ τ_scale + τ_shift.
 
         Args:
-            cold: Cold ID parameters, embedding of shape ``[B, k]``.
-            items: Their items, ``[B]``.
+            cold: v, ``[B, k]``.
+            features: X_v, ``[B, n_features · k]``; not read without a scaling network.
+            mean_users: G(U(v)), ``[B, k]``.
         """
-        warm = cold.embedding
+        warm = cold
         if self.meta_scaling is not None:
-            warm = warm * self.meta_scaling(self.item_features[items])  # Eq. 3
+            warm = warm * self.meta_scaling(features)  # Eq. 3
         if self.meta_shifting is not None:
-            warm = warm + self.meta_shifting(self.mean_users[items])  # Eq. 4
+            warm = warm + self.meta_shifting(mean_users)  # Eq. 4
+        return warm
+
+    def warm_up(self, cold: ItemIDs, items: Tensor) -> ItemIDs:
+        """The warm ID parameters of items ``[B]``; first-order weights stay as they are."""
+        features = None if self.meta_scaling is None else self.item_features[items]
+        warm = self.transform(cold.embedding, features, self.mean_users[items])
         return cold._replace(embedding=warm)
 
     def warm_ids(self, items: Tensor) -> ItemIDs:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, embedding_bag
 
 from recbole_mwuf.data import ColdStartDataset, InteractionHistory, SetLoader
+from recbole_mwuf.data.catalog import resized
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.item_embedding import ItemEmbedding, ItemIDs
@@ -41,6 +42,13 @@ class ItemIDTable(nn.Module):
         if self.first_order is not None and ids.first_order is not None:
             self.first_order.weight[items] = ids.first_order
 
+    def grow(self, n_items: int) -> None:
+        """Make room for more items; the tables stay the parameters that an optimiser knows."""
+        for table in (self.embedding, self.first_order):
+            if table is not None:
+                table.weight.data = resized(table.weight.data, n_items, table.embedding_dim)
+                table.num_embeddings = n_items
+
 
 class WarmUpModel(AbstractRecommender):
     """A base model whose new items have ID parameters of their own.
@@ -70,6 +78,8 @@ class WarmUpModel(AbstractRecommender):
     learns_in_meta_training: tuple[str, ...] = ()
     learns_in_warm_up: tuple[str, ...] = ("new_ids",)
     assigns: tuple[str, ...] = ()
+    # whether it learns of an item's users, through note_users
+    reads_users = False
 
     def __init__(self, config, dataset: ColdStartDataset, base: ContextRecommender | None = None):
         super().__init__()
@@ -100,6 +110,33 @@ class WarmUpModel(AbstractRecommender):
     def initialise_ids(self) -> None:
         """Step 2: the ID parameters that every item has before its first interaction."""
         self.new_ids.assign(self.all_items(), self.mean_of_old_items())
+
+    def first_ids(self, items: Tensor) -> ItemIDs:
+        """The ID parameters of trained items ``[B]`` before their first interaction.
+
+        One row stands for all where it is the same for all.
+        """
+        return self.mean_of_old_items()
+
+    def grow(self, n_items: int) -> None:
+        """Make room for more items; :meth:`add_items` says what they are."""
+        self.item_embedding.grow(n_items)
+        self.new_ids.grow(n_items)
+        for name, per_item in list(self.named_buffers(recurse=False)):
+            setattr(self, name, resized(per_item, n_items, *per_item.shape[1:]))
+
+    @torch.no_grad()
+    def add_items(self, items: Tensor) -> None:
+        """Start items ``[B]`` whose features are in the data set and that no one has seen yet."""
+        if "item_features" in self._buffers:
+            self.item_features[items] = self.item_embedding.features_of(items).flatten(1)
+        self.new_ids.assign(items, self.first_ids(items))
+
+    @torch.no_grad()
+    def graduate(self, items: Tensor) -> None:
+        """Hand items ``[B]`` over to the base: what they are scored with becomes their own rows."""
+        self.item_embedding.assign(items, self.warm_ids(items))
+        self.is_old[items] = True
 
     def all_items(self) -> Tensor:
         """Every item ID, padding included, shape ``[n_items]``."""
@@ -148,6 +185,11 @@ class WarmUpModel(AbstractRecommender):
 
     def observe(self, history: InteractionHistory, phase: str) -> None:
         """Take note of the users up to a phase: ``cold`` before steps 2 and 3, then each set's."""
+        if self.reads_users:
+            self.note_users(self.all_items(), self.mean_interacted_users(history, phase))
+
+    def note_users(self, items: Tensor, mean: Tensor) -> None:
+        """Take note of G(U(v)) of some items ``[B]``, shape ``[B, k]``."""
 
     def mean_interacted_users(self, history: InteractionHistory, phase: str) -> Tensor:
         """G(U(v)) in Eq. 4: the mean embedding of each item's users so far, ``[n_items, k]``.
@@ -194,4 +236,7 @@ class NoWarmUp(WarmUpModel):
     """The plain base: new items start from the base's own, untrained rows."""
 
     def initialise_ids(self) -> None:
-        self.new_ids.assign(self.all_items(), self.item_embedding.rows(self.all_items()))
+        self.new_ids.assign(self.all_items(), self.first_ids(self.all_items()))
+
+    def first_ids(self, items: Tensor) -> ItemIDs:
+        return self.item_embedding.rows(items)

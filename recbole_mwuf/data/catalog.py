@@ -1,0 +1,234 @@
+"""What a model asks of its data set, without the interactions: enough to rebuild and serve it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from recbole.data.interaction import Interaction
+from recbole.utils import FeatureSource, FeatureType
+from torch import Tensor
+
+from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START, ColdStartDataset, select
+from recbole_mwuf.errors import UserError
+
+_TOKENS = (FeatureType.TOKEN, FeatureType.TOKEN_SEQ)
+_FEATURES = {"user": FeatureSource.USER, "item": FeatureSource.ITEM}
+_SOURCES = [
+    *(FeatureSource.INTERACTION, FeatureSource.USER_ID, FeatureSource.ITEM_ID),
+    *_FEATURES.values(),
+]
+
+
+class Catalog:
+    """Fields, tokens and features of users and items; stands in for the data set of a model.
+
+    Args:
+        config: The settings that the model was trained with.
+        content: What :meth:`content` returned, of this class or of :meth:`content_of`.
+
+    Attributes:
+        field2id_token: Tokens of every field by ID; 0 is padding and stands for what is unknown.
+        user_feat: ID columns of every user; None without features.
+        item_feat: ID columns of every item; None without features.
+        item_num: Item IDs that there is room for, at least as many as there are tokens.
+
+    Raises:
+        UserError: if the model reads fields that a new item or a pair cannot bring.
+    """
+
+    def __init__(self, config, content: dict[str, Any]):
+        self.config = config
+        self.uid_field, self.iid_field = config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]
+        self.label_field, self.time_field = config["LABEL_FIELD"], config["TIME_FIELD"]
+        self._check_fields(content["fields"])
+        self.field2id_token = {name: field["tokens"] for name, field in content["fields"].items()}
+        self.field2type = {n: FeatureType(f["type"]) for n, f in content["fields"].items()}
+        self._source = {n: FeatureSource(f["source"]) for n, f in content["fields"].items()}
+        self._ids = {
+            name: {token: i for i, token in enumerate(tokens)}
+            for name, tokens in self.field2id_token.items()
+        }
+        self.item_num = content["item_num"]
+        self.user_num = len(self.field2id_token[self.uid_field])
+        device = config["device"]
+        self.user_feat, self.item_feat = (
+            Interaction(columns).to(device) if (columns := content[f"{of}_features"]) else None
+            for of in _FEATURES
+        )
+        # filled in by who owns the model: nothing has been seen yet
+        self.split = SimpleNamespace(is_old=np.zeros(self.item_num, dtype=bool))
+        self.history = SimpleNamespace(users=np.zeros(1, dtype=np.int64))
+
+    @staticmethod
+    def content_of(dataset: ColdStartDataset) -> dict[str, Any]:
+        """A data set's fields, tokens and features as plain values and tensors."""
+        numerical = dataset.config["numerical_features"] or ()
+        features = {"user": dataset.user_feat, "item": dataset.item_feat}
+        return {
+            "fields": {
+                name: {
+                    "type": dataset.field2type[name].value,
+                    "source": dataset.field2source[name].value,
+                    "tokens": [str(t) for t in dataset.field2id_token.get(name, ())],
+                }
+                for name in dataset.fields(source=_SOURCES)
+                if dataset.field2type[name] in _TOKENS or name in numerical
+            },
+            "item_num": dataset.item_num,
+            **{
+                f"{of}_features": {
+                    name: features[of][name].cpu()
+                    for name in dataset.fields(ftype=_TOKENS, source=[source])
+                }
+                for of, source in _FEATURES.items()
+            },
+        }
+
+    def content(self) -> dict[str, Any]:
+        """The counterpart of :meth:`content_of`."""
+        return {
+            "fields": {
+                name: {
+                    "type": self.field2type[name].value,
+                    "source": self._source[name].value,
+                    "tokens": tokens,
+                }
+                for name, tokens in self.field2id_token.items()
+            },
+            "item_num": self.item_num,
+            **{
+                f"{of}_features": {} if feat is None else dict(feat.to("cpu").interaction)
+                for of, feat in (("user", self.user_feat), ("item", self.item_feat))
+            },
+        }
+
+    def _check_fields(self, fields: dict[str, dict]) -> None:
+        floats = [n for n, f in fields.items() if FeatureType(f["type"]) not in _TOKENS]
+        if floats:
+            raise UserError(
+                f"the model reads numerical_features={floats}, but new items can be added to a "
+                "model of token features only"
+            )
+        context = [n for n, f in fields.items() if f["source"] == FeatureSource.INTERACTION.value]
+        if context:
+            raise UserError(
+                f"the model reads the interaction fields {context}, but a pair of user and item "
+                "does not bring them; leave them out of load_col when you train"
+            )
+
+    def fields(self, ftype=None, source=None) -> list[str]:
+        """Names of the token fields, as RecBole's Dataset gives them."""
+        return [
+            name
+            for name in self.field2type
+            if (ftype is None or self.field2type[name] in ftype)
+            and (source is None or self._source[name] in source)
+        ]
+
+    def num(self, field: str) -> int:
+        """How many IDs a field has."""
+        return self.item_num if field == self.iid_field else len(self.field2id_token[field])
+
+    def n_known_items(self) -> int:
+        """Items that have a token, padding included."""
+        return len(self.field2id_token[self.iid_field])
+
+    def ids(self, field: str, tokens: Iterable) -> np.ndarray:
+        """IDs of raw tokens, int64, 0 where a token is unknown."""
+        ids = self._ids[field]
+        return np.array([ids.get(str(token), 0) for token in tokens], dtype=np.int64)
+
+    def encode(self, features: pd.DataFrame) -> tuple[dict[str, Tensor], dict[str, int]]:
+        """Item features as ID columns.
+
+        Args:
+            features: Raw tokens, a column for every item feature; sequences as lists or separated
+                as in the data set's files.
+
+        Returns:
+            tuple: column by field, and how many values of each field are unknown; these get ID 0,
+            as RecBole gives it to a missing value.
+
+        Raises:
+            UserError: if a column is missing.
+        """
+        columns, unknown = {}, {}
+        names = self.fields(source=[FeatureSource.ITEM])
+        missing = [name for name in names if name not in features]
+        if missing:
+            raise UserError(
+                f"items: no column {missing}; the model reads the features {names} of an item"
+            )
+        separator = self.config["seq_separator"]
+        for name in names:
+            if self.field2type[name] == FeatureType.TOKEN:
+                columns[name] = torch.from_numpy(self.ids(name, features[name]))
+                unknown[name] = int((columns[name] == 0).sum())
+                continue
+            rows = [self.ids(name, _sequence(value, separator)) for value in features[name]]
+            unknown[name] = sum(int((row == 0).sum()) for row in rows)
+            columns[name] = torch.zeros(len(rows), max(map(len, rows), default=0), dtype=torch.long)
+            for i, row in enumerate(rows):
+                known = row[row > 0]
+                columns[name][i, : len(known)] = torch.from_numpy(known)
+        return columns, unknown
+
+    def add_items(self, tokens: list[str], columns: dict[str, Tensor]) -> np.ndarray:
+        """Give items IDs and features; there must be room for them.
+
+        Args:
+            tokens: New item tokens.
+            columns: Their encoded features.
+
+        Returns:
+            np.ndarray: Their IDs.
+        """
+        first = self.n_known_items()
+        ids = np.arange(first, first + len(tokens))
+        self.field2id_token[self.iid_field].extend(tokens)
+        self._ids[self.iid_field].update(zip(tokens, ids.tolist()))
+        feat = {} if self.item_feat is None else self.item_feat.interaction
+        for name, values in columns.items():
+            if values.dim() == 2 and values.shape[1] > feat[name].shape[1]:
+                feat[name] = resized(feat[name], self.item_num, values.shape[1])
+            shape = (slice(first, first + len(tokens)), *(slice(n) for n in values.shape[1:]))
+            feat[name][shape] = values.to(feat[name].device)
+        return ids
+
+    def grow(self, item_num: int) -> None:
+        """Make room for more items."""
+        self.item_num = item_num
+        if self.item_feat is not None:
+            for name, column in self.item_feat.interaction.items():
+                self.item_feat[name] = resized(column, item_num, *column.shape[1:])
+
+    def pairs(self, users: Tensor, items: Tensor) -> dict[str, Tensor]:
+        """The columns that a model reads of users and items, IDs of shape ``[B]``."""
+        columns = {self.uid_field: users, self.iid_field: items}
+        for feat, ids in ((self.user_feat, users), (self.item_feat, items)):
+            if feat is not None:
+                columns.update(select(feat, ids))
+        return columns
+
+    def example(self) -> Interaction:
+        """A row of padding, for a model that looks at one."""
+        zero = torch.zeros(1, dtype=torch.long, device=self.config["device"])
+        return Interaction({**self.pairs(zero, zero), HISTORY_START: zero, HISTORY_END: zero})
+
+
+def resized(tensor: Tensor, *shape: int) -> Tensor:
+    """The tensor with zeros appended in every dimension up to a larger shape."""
+    larger = tensor.new_zeros(shape)
+    larger[tuple(slice(n) for n in tensor.shape)] = tensor
+    return larger
+
+
+def _sequence(value: object, separator: str) -> list:
+    if isinstance(value, str):
+        return [part for part in value.split(separator) if part]
+    return list(value) if isinstance(value, Iterable) else []  # a missing value is a float

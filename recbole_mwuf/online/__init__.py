@@ -1,0 +1,5 @@
+"""New items in production: warmed up as their interactions come in, without retraining."""
+
+from recbole_mwuf.online.item_warmer import Added, ItemWarmer, Observed
+
+__all__ = ["Added", "ItemWarmer", "Observed"]

@@ -1,0 +1,291 @@
+"""Warm-up as a service to call: items come, interactions come, scores and embeddings go out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from logging import getLogger
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from recbole.data.interaction import Interaction
+from torch import Tensor
+
+from recbole_mwuf.data import Catalog, ColdStartDataset, ItemState
+from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
+from recbole_mwuf.data.item_state import Ranges
+from recbole_mwuf.errors import UserError
+from recbole_mwuf.model.base.item_side import ItemSideRecommender
+from recbole_mwuf.model.item_embedding import ItemIDs
+from recbole_mwuf.online.events import Events, EventSet, EventWindow, item_ids, read_events
+from recbole_mwuf.online.rebuild import OnlineTrainer, rebuild
+from recbole_mwuf.trainer import checkpoint
+
+_SPARE = 8  # one row in so many is added on top: adding items one by one copies tables rarely
+
+
+class Added(NamedTuple):
+    """What :meth:`ItemWarmer.add_items` did.
+
+    Attributes:
+        added: New items.
+        known: Items that were there before and stay as they are.
+        unknown_values: By feature, values of new items that training has not seen.
+    """
+
+    added: int
+    known: int
+    unknown_values: dict[str, int]
+
+
+class Observed(NamedTuple):
+    """What :meth:`ItemWarmer.observe` did with its interactions.
+
+    Attributes:
+        learned: Learned from.
+        repeated: Left out, the event has been observed before.
+        unknown_users: Left out, the user has no embedding.
+        old_items: Left out, the item is the base's.
+        back_in_time: Learned from, although earlier than what the item had shown before.
+    """
+
+    learned: int
+    repeated: int
+    unknown_users: int
+    old_items: int
+    back_in_time: int
+
+
+class ItemWarmer:
+    """Warms up new items in production with a model that was trained before.
+
+    The base is never moved: old items keep their scores bit for bit. Memory grows with the items,
+    not with the interactions: U(v) is a running mean, the history of a sequential base the last
+    ``MAX_ITEM_LIST_LENGTH`` users, and of the event IDs the last ``event_window`` are known.
+
+    ``ItemWarmer.load("saved/MWUF-DIN-ml-1m-....pth")`` is the way to make one.
+
+    Args:
+        catalog: Users, items and features.
+        trainer: Holds the model and learns.
+        items: What every item has shown so far.
+        events: Fingerprints of the latest events, oldest first.
+    """
+
+    def __init__(
+        self, catalog: Catalog, trainer: OnlineTrainer, items: ItemState, events: Iterable[int]
+    ):
+        self.catalog, self.trainer, self.items = catalog, trainer, items
+        self.config, self.model = trainer.config, trainer.model
+        self.events = EventWindow(self.config["event_window"], events)
+        self.logger = getLogger()
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> ItemWarmer:
+        """Go on from a run's checkpoint or from what :meth:`save` wrote.
+
+        Raises:
+            UserError: if the file is missing, broken, of another version, not a warm-up model's,
+                or does not fit the base that it names.
+        """
+        content = checkpoint.read(path)
+        checkpoint.check(content, "warm_up", f"'{path}'")
+        catalog, trainer = rebuild(content, path, device)
+        items = ItemState.from_tensors(content["items"])
+        return cls(catalog, trainer, items, content["events"].tolist())
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to one file, which appears when it is whole.
+
+        What was observed after the last save is lost in a crash, nothing else.
+        """
+        content = self.catalog.content()
+        self.trainer.save_state(path, self.catalog, content, self.items, self.events.known)
+
+    def add_items(self, features: pd.DataFrame) -> Added:
+        """Make items known, so that they can be observed and scored.
+
+        Args:
+            features: The item's token and raw feature values, in columns named as in the data set.
+                A value that training has not seen counts as unknown.
+
+        Raises:
+            UserError: if a column is missing; nothing has been added then.
+        """
+        field = self.catalog.iid_field
+        if field not in features:
+            raise UserError(f"items: no column '{field}', which names the item")
+        features = features.assign(**{field: features[field].map(str)})
+        new = features[self.catalog.ids(field, features[field]) == 0].drop_duplicates(field)
+        columns, unknown = self.catalog.encode(new)
+        if not new.empty:
+            self._make_room(self.catalog.n_known_items() + len(new))
+            ids = self.catalog.add_items(new[field].tolist(), columns)
+            self.model.add_items(self._tensor(ids))
+        return Added(len(new), len(features) - len(new), unknown)
+
+    def _make_room(self, n_items: int) -> None:
+        if n_items <= self.catalog.item_num:
+            return
+        n_items += n_items // _SPARE
+        for part in (self.catalog, self.items, self.trainer):
+            part.grow(n_items)
+
+    def observe(self, interactions: pd.DataFrame, networks: bool = False) -> Observed:
+        """Learn from interactions with new items, as in steps 4 to 6 of training.
+
+        U(v) grows by all of them; then they are learned from in batches of ``train_batch_size``.
+
+        Args:
+            interactions: Raw values of user, item, label (0 or 1) and time in columns named as in
+                the data set, in any order. With a column ``event_id`` the same event counts once.
+            networks: Whether the method's networks learn as well, as they do in training; else
+                only the items' ID parameters do.
+
+        Raises:
+            UserError: if something does not fit; nothing has been learned then.
+        """
+        given = read_events(self.catalog, interactions)
+        is_new, unknown, old = self._sort_out(given)
+        events = given.chosen(is_new & ~unknown & ~old)
+        back = int((events.times < self.items.last_time[events.items]).sum())
+        if back:
+            self.logger.warning(
+                f"{back} interactions are earlier than others of the same item that were observed "
+                "before; they are appended all the same"
+            )
+        if len(events):
+            self._learn(events, networks)
+        if given.fingerprints is not None:
+            self.events.add(given.fingerprints)
+        return Observed(
+            learned=len(events),
+            repeated=int((~is_new).sum()),
+            unknown_users=int((is_new & unknown).sum()),
+            old_items=int((is_new & ~unknown & old).sum()),
+            back_in_time=back,
+        )
+
+    def _sort_out(self, events: Events) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which events come for the first time, have an unknown user, an old item; bool ``[B]``."""
+        is_new = np.ones(len(events), dtype=bool)
+        if events.fingerprints is not None:
+            is_new = self.events.first_time(events.fingerprints)
+        return is_new, events.users == 0, self._is_old(events.items)
+
+    def _learn(self, events: Events, networks: bool) -> None:
+        model, items = self.model, self.items
+        counted = events.labels > 0 if model.positive_users_only else slice(None)
+        users = self._tensor(events.users[counted])
+        items.count(events.items[counted], model.item_embedding.users()[users])
+        touched = np.unique(events.items)
+        mean = torch.from_numpy(items.mean_users[touched]).to(self.config["device"])
+        with torch.no_grad():
+            model.note_users(self._tensor(touched), mean)
+        ranges = items.extend(events.items, events.users, events.times)
+        self._show_histories(ranges)
+        # as much of a data set as a loader of one of its sets asks for
+        stream = cast(ColdStartDataset, EventSet(self.catalog, events, ranges))
+        self.trainer.learn(model.warm_up_loader(self.config, stream, "online"), "Online", networks)
+
+    def _show_histories(self, ranges: Ranges) -> None:
+        if isinstance(self.model.base, ItemSideRecommender):
+            self.model.base.history_users = self._tensor(ranges.users)
+
+    @torch.no_grad()
+    def score(self, users: Iterable, items: Iterable) -> np.ndarray:
+        """Probabilities that users like items.
+
+        Args:
+            users: User tokens, one for every pair; a user that is unknown is scored as padding.
+            items: Item tokens, old and new.
+
+        Returns:
+            np.ndarray: float32, shape ``[n_pairs]``.
+
+        Raises:
+            UserError: if an item is unknown or the lengths differ.
+        """
+        user = self.catalog.ids(self.catalog.uid_field, users)
+        item = item_ids(self.catalog, items)
+        if len(user) != len(item):
+            raise UserError(f"score: {len(user)} users but {len(item)} items; give pairs")
+        if not len(item):
+            return np.zeros(0, dtype=np.float32)
+        ranges = self.items.ranges(item)
+        self._show_histories(ranges)
+        self.model.eval()
+        columns = (user, item, ranges.start, ranges.end)
+        parts = zip(*(self._tensor(c).split(self.config["eval_batch_size"]) for c in columns))
+        scores = [self._scores(*part) for part in parts]
+        return torch.cat(scores).cpu().numpy()
+
+    def _scores(self, users: Tensor, items: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        columns = self.catalog.pairs(users, items)
+        return self.model.predict(
+            Interaction({**columns, HISTORY_START: start, HISTORY_END: end}),
+        )
+
+    @torch.no_grad()
+    def item_embeddings(self, items: Iterable, kind: str = "warm") -> np.ndarray:
+        """ID embeddings of items.
+
+        Args:
+            items: Item tokens.
+            kind: ``warm``: what they are scored with; ``cold``: what the warm one is made from.
+                An old item has one embedding, the base's.
+
+        Returns:
+            np.ndarray: float32, shape ``[n_items, k]``.
+
+        Raises:
+            UserError: if an item is unknown or there is no such kind.
+        """
+        if kind not in ("warm", "cold"):
+            raise UserError(f"kind is '{kind}', but must be warm or cold")
+        ids = self._tensor(item_ids(self.catalog, items))
+        own = self.model.item_embedding.rows(ids)
+        new = self.model.warm_ids(ids) if kind == "warm" else self.model.new_ids(ids)
+        return ItemIDs.where(self.model.is_old[ids], own, new).embedding.cpu().numpy()
+
+    def new_items(self) -> list[str]:
+        """Tokens of all items that are not old."""
+        known = np.arange(1, self.catalog.n_known_items())
+        return self._tokens(known[~self._is_old(known)])
+
+    def known_items(self) -> list[str]:
+        """Tokens of all items, old and new."""
+        return self._tokens(np.arange(1, self.catalog.n_known_items()))
+
+    def graduate(self, items: Sequence | None = None) -> list[str]:
+        """Hand items over to the base: they are old from now on, and learn no more.
+
+        Args:
+            items: Item tokens; default: every new item with more than N samples, N being the
+                ``old_item_threshold`` of training.
+
+        Returns:
+            list: Tokens of the items handed over; their scores stay as they are.
+
+        Raises:
+            UserError: if an item is unknown.
+        """
+        if items is None:
+            enough = np.flatnonzero(self.items.seen > self.config["old_item_threshold"])
+        else:
+            enough = np.unique(item_ids(self.catalog, items))
+        ready = enough[~self._is_old(enough)]
+        self.model.graduate(self._tensor(ready))
+        return self._tokens(ready)
+
+    def _tokens(self, items: np.ndarray) -> list[str]:
+        tokens = self.catalog.field2id_token[self.catalog.iid_field]
+        return [tokens[i] for i in items]
+
+    def _is_old(self, items: np.ndarray) -> np.ndarray:
+        return self.model.is_old[self._tensor(items)].cpu().numpy()
+
+    def _tensor(self, ids: np.ndarray) -> Tensor:
+        return torch.from_numpy(ids).to(self.config["device"])

@@ -1,0 +1,26 @@
+"""Scores of a loader's rows and the metrics of these scores."""
+
+from __future__ import annotations
+
+import torch
+from recbole.model.abstract_recommender import AbstractRecommender
+from torch import Tensor
+
+from recbole_mwuf.data import SetLoader
+from recbole_mwuf.evaluator.metrics import evaluate
+
+
+@torch.no_grad()
+def score(model: AbstractRecommender, loader: SetLoader) -> Tensor:
+    """Predictions for a loader's rows in their order, on the CPU, shape ``[n_rows]``."""
+    model.eval()
+    return torch.cat([model.predict(batch) for batch in loader]).cpu()
+
+
+def evaluate_loader(config, model: AbstractRecommender, loader: SetLoader) -> dict:
+    """``metric -> value`` of a model on a loader's rows."""
+    dataset = loader.dataset
+    scores = score(model, loader)
+    labels = dataset.inter_feat[dataset.label_field].cpu()[loader.rows]
+    users = dataset.inter_feat[dataset.uid_field].cpu()[loader.rows]
+    return evaluate(config, scores, labels, users)
