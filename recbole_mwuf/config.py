@@ -44,9 +44,12 @@ def properties_dir() -> Path:
     return inside if inside.is_dir() else package.parent / "properties"
 
 
-def read_properties(name: str) -> dict:
-    """The content of a file of defaults, such as ``overall`` or ``model/MWUF``."""
-    return yaml.safe_load((properties_dir() / f"{name}.yaml").read_text(encoding="utf-8"))
+def read_properties(name: str, loader: type = yaml.SafeLoader) -> dict:
+    """The content of a file of defaults, such as ``overall`` or ``model/MWUF``; {} if none."""
+    file = properties_dir() / f"{name}.yaml"
+    if not file.is_file():
+        return {}
+    return yaml.load(file.read_text(encoding="utf-8"), Loader=loader) or {}
 
 
 def tuning_defaults() -> dict:
@@ -117,7 +120,7 @@ class Config(RecBoleConfig):
         }
 
     def _get_model_and_dataset(self, model, dataset):
-        overall = self._read_properties("overall.yaml")
+        overall = read_properties("overall", self.yaml_loader)
         given = self.external_config_dict
         model = model or given.get("model", overall["model"])
         dataset = dataset or given.get("dataset", overall["dataset"])
@@ -129,13 +132,7 @@ class Config(RecBoleConfig):
         super()._load_internal_config_dict(self.base, self.base_class, dataset)
         own = [f"dataset/{dataset}", f"model/{self.base}", f"model/{model}"]
         for name in dict.fromkeys(["overall", *own]):
-            self.internal_config_dict.update(self._read_properties(f"{name}.yaml"))
-
-    def _read_properties(self, name: str) -> dict:
-        file = properties_dir() / name
-        if not file.is_file():
-            return {}
-        return yaml.load(file.read_text(encoding="utf-8"), Loader=self.yaml_loader) or {}
+            self.internal_config_dict.update(read_properties(name, self.yaml_loader))
 
     def _get_final_config_dict(self):
         self._check_names()

@@ -3,7 +3,7 @@
 Everything here reads the resolved settings as a result file holds them (``config``), so that the
 key of a planned run and that of a finished one are the same. An update of the package must not
 discard hours of runs: its version is no part of a key (the report names every version), and a
-setting that is off counts as absent, so that a new one leaves the keys of earlier runs alone.
+setting that an earlier version did not know counts as its default.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from recbole_mwuf.registry import WARM_UP_METHODS, get_model, is_warm_up_method
 _NOT_IN_NUMBERS = {
     *(name for name in general_arguments if name != "reproducibility"),
     *("device", "worker", "torch_threads", "local_rank", "single_spec", "wandb_project"),
-    *("base_phases", "result_path", "loss_decimal_place"),
+    *("base_phases", "result_path", "loss_decimal_place", "event_window"),
 }
 # what only acts once the base has been pre-trained
 _AFTER_PRETRAINING = {
@@ -37,8 +37,7 @@ def row_key(settings: dict) -> str:
         settings: Resolved settings, as in a result file.
     """
     model, base = settings["model"], settings["base"]
-    own = set(read_properties(f"model/{model}")) if is_warm_up_method(model) else set()
-    other_methods = _names_of_methods() - own
+    other_methods = _names_of_methods() - (set(_defaults(model)) if model != base else set())
     return f"{model}-{base}-{_digest(settings, _NOT_IN_NUMBERS | other_methods)}"
 
 
@@ -62,23 +61,22 @@ def base_key(settings: dict) -> str | None:
 
 
 @cache
-def _names_of_methods() -> set[str]:
-    """Settings that some warm-up method has for itself."""
-    return set().union(*(read_properties(f"model/{method}") for method in WARM_UP_METHODS))
+def _overall() -> dict:
+    return read_properties("overall")
 
 
 @cache
-def _with_a_third_way() -> set[str]:
-    """Settings whose default is neither on nor off: there, off is not the same as absent."""
-    return {name for name, value in read_properties("overall").items() if value is None}
+def _defaults(model: str) -> dict:
+    return read_properties(f"model/{model}")
+
+
+def _names_of_methods() -> set[str]:
+    """Settings that some warm-up method has for itself."""
+    return set().union(*(_defaults(method) for method in WARM_UP_METHODS))
 
 
 def _digest(settings: dict, ignored: set[str]) -> str:
-    content = {
-        name: value
-        for name, value in settings.items()
-        if name not in ignored
-        and value is not None
-        and (value is not False or name in _with_a_third_way())
-    }
+    model, base = settings["model"], settings["base"]
+    known = {**_overall(), **_defaults(base), **_defaults(model), **settings}
+    content = {name: value for name, value in known.items() if name not in ignored}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

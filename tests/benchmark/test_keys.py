@@ -74,11 +74,15 @@ def test_a_methods_settings_concern_only_that_method(resolve):
     assert row_key(resolve("MetaEmb", **more)) != row_key(resolve("MetaEmb"))
 
 
-def test_a_new_setting_that_is_off_leaves_keys_alone(resolve):
+def test_a_setting_that_an_earlier_version_did_not_know_has_its_default(resolve):
     now = resolve()
-    assert run_key({**now, "new_switch": False, "new_number": None}) == run_key(now)
-    assert run_key({**now, "new_switch": True}) != run_key(now)
-    assert run_key({**now, "new_number": 0}) != run_key(now)
+    earlier = dict(now)
+    for name in ("sparse_embedding", "sparse_embedding_rows", "meta_sample_order"):
+        del earlier[name]
+    assert run_key(earlier) == run_key(now)
+    assert base_key(earlier) == base_key(now)
+    assert run_key(earlier) != run_key(resolve(sparse_embedding_rows=7))
+    assert run_key(earlier) != run_key(resolve(meta_sample_order="time"))
 
 
 def test_off_is_not_undecided(resolve):
