@@ -4,6 +4,8 @@ VENV ?= .venv
 PYTHON ?= python3.11
 CONSTRAINTS ?= constraints.txt
 BIN = $(VENV)/bin
+# tests run side by side: their torch threads must not fight for the cores
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 .PHONY: run test fast lint
 
@@ -11,10 +13,10 @@ run: $(VENV)/ready
 	$(BIN)/recbole-mwuf --model=MWUF --base=WideDeep --dataset=ml-100k
 
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 fast: $(VENV)/ready
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -52,7 +52,15 @@ setup(
         "export": EXPORT,
         "hyper": ["hyperopt>=0.3"],
         "test": [
-            *("hyperopt>=0.3", "pytest", "hypothesis", "ruff", "mypy", "setuptools>=70.1"),
+            *(
+                "hyperopt>=0.3",
+                "pytest",
+                "pytest-xdist",
+                "hypothesis",
+                "ruff",
+                "mypy",
+                "setuptools>=70.1",
+            ),
             *EXPORT,
         ],
     },

@@ -6,10 +6,12 @@ import ast
 import difflib
 from pathlib import Path
 
+import torch
 import yaml
 from recbole.config import Config as RecBoleConfig
 from recbole.evaluator import metric_types
 from recbole.utils import EvaluatorType
+from torch import distributed
 
 from recbole_mwuf.compat import older_libraries
 from recbole_mwuf.errors import UserError
@@ -160,6 +162,24 @@ class Config(RecBoleConfig):
         self.final_config_dict["metrics"] = [m for m in metrics if m.lower() != "gauc"] or ["AUC"]
         super()._set_default_parameters()
         self.final_config_dict["metrics"] = metrics
+
+    def _init_device(self):
+        """RecBole's device; several processes work on the CPU as well, over gloo."""
+        settings = self.final_config_dict
+        if "local_rank" in settings and not torch.cuda.is_available():
+            distributed.init_process_group(
+                "gloo",
+                rank=settings["local_rank"] + settings["offset"],
+                world_size=settings["world_size"],
+                init_method=f"tcp://{settings['ip']}:{settings['port']}",
+            )
+            settings["device"] = torch.device("cpu")
+            if settings["local_rank"] != 0:  # as RecBole does
+                settings.update(state="error", show_progress=False)
+        else:
+            super()._init_device()
+        # our trainers share the work themselves; RecBole's would ask for a GPU per process
+        settings["single_spec"] = True
 
     def _check_choices(self) -> None:
         if self["eval_step"] > 0 and not self["validation_items"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from logging import getLogger
 from pathlib import Path
 from time import perf_counter
@@ -17,6 +18,7 @@ from torch import nn
 from recbole_mwuf import __version__
 from recbole_mwuf.config import Config, with_tuning_defaults
 from recbole_mwuf.data import PHASES, VALIDATION, ColdStartDataset, SetLoader
+from recbole_mwuf.distributed import launch, rank, world_size
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.evaluator.result import RunResult
 from recbole_mwuf.files import plain_values
@@ -76,6 +78,11 @@ def run(
     """
     config = Config(model, base, dataset, config_file_list, config_dict)
     init_logger(config)
+    if world_size() == 1 and max(config["nproc"] or 1, config["world_size"] or 1) > 1:
+        Path(config["checkpoint_dir"]).mkdir(parents=True, exist_ok=True)
+        one = partial(run, saved=saved, base_file=base_file)
+        names = (model, base, dataset, config_file_list)
+        return launch(one, names, config_dict or {}, config)
     logger = getLogger()
     logger.info(config)
     if config["torch_threads"] is not None:
@@ -92,7 +99,7 @@ def run(
     logger.info(set_color("Cold-start split", "blue") + f": {data.split.counts()}")
 
     method = get_method(config["model"])
-    files = _OutputFiles(config) if saved else None
+    files = _OutputFiles(config) if saved and rank() == 0 else None
     given = config["pretrained_base"]
     if base_file is None:
         base_file = files.base if files is not None else None
@@ -221,7 +228,7 @@ def _train_base(
     trainer.tensorboard.close()  # or its thread stays as long as the process
     timing["pretrain_s"] = trainer.seconds
     timing["pretrain_samples_per_s"] = _rate(trainer.samples, trainer.seconds)
-    if base_file is not None:
+    if base_file is not None and rank() == 0:
         trainer.save_base(base_file, data, trained_for)
     return base
 

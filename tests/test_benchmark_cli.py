@@ -188,9 +188,9 @@ def test_a_failed_run_is_told_and_stays_a_gap(arguments, capfd):
 def test_all_presets_on_generated_data(tmp_path):
     for dataset, write in WRITE.items():
         converter = dataset.split("-")[0]
-        write(tmp_path / "raw" / converter, seed=1, **(SMALL[converter] | {"rows": 2000}))
-        source = [tmp_path / "raw" / converter]
-        convert(Options(converter, source, tmp_path / dataset, min_item_count=13))
+        raw = tmp_path / "raw" / converter
+        write(raw, seed=1, **(SMALL[converter] | {"rows": 2000}))
+        convert(Options(converter, [raw], tmp_path / dataset, min_item_count=13))
     settings = ["--old_item_threshold=30", "--phase_size=4", f"--data_path={tmp_path}"]
     assert main(["--preset", "all", "--datasets", *WRITE, "--workers", "2", *settings]) == 0
     for dataset in WRITE:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -15,9 +17,9 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 def output(installed):
     """Runs an example; returns the lines that it prints."""
 
-    def run(name):
+    def run(name, *arguments):
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", EXAMPLES / f"{name}.py"],
+            [sys.executable, "-W", "ignore", EXAMPLES / f"{name}.py", *arguments],
             env={**os.environ, "PYTHONPATH": str(installed)},
             capture_output=True,
             text=True,
@@ -62,6 +64,43 @@ def test_warm_up_a_recbole_base(output):
 def test_evaluate_with_recbole(output):
     recboles, ours = output("evaluate_with_recbole")
     assert values(recboles) == values(ours)
+
+
+def write_as_ml_1m(folder, rows_of_item):
+    """Random ratings in the layout of MovieLens-1M."""
+    rng = np.random.default_rng(3)
+    items = np.repeat(np.arange(1, len(rows_of_item) + 1), rows_of_item)
+    tables = {
+        "inter": pd.DataFrame(
+            {
+                "user_id:token": rng.integers(1, 101, len(items)),
+                "item_id:token": items,
+                "rating:float": rng.integers(1, 6, len(items)),
+                "timestamp:float": rng.integers(10**9, 10**9 + 10**6, len(items)),
+            }
+        ),
+        "user": pd.DataFrame({"user_id:token": range(1, 101)}).assign(
+            **{"age:token": 1, "gender:token": "F", "occupation:token": 2}
+        ),
+        "item": pd.DataFrame({"item_id:token": range(1, len(rows_of_item) + 1)}).assign(
+            **{"movie_title:token_seq": "A B", "release_year:token": 1990, "genre:token_seq": "C"}
+        ),
+    }
+    folder.mkdir()
+    for suffix, table in tables.items():
+        table.to_csv(folder / f"ml-1m.{suffix}", sep="\t", index=False)
+
+
+@pytest.mark.slow
+def test_online_new_item(output, tmp_path):
+    """Three of four new items are held out; 40 ratings of each come after its first 60."""
+    write_as_ml_1m(tmp_path / "ml-1m", [250] * 8 + [100] * 4)
+    output("online_new_item", "--data=ml-1m", "--output=curve")
+    table = pd.read_csv("curve.csv", index_col="seen")
+    assert list(table.index) == [0, 1, 2, 5, 10, 20, 40, 60]
+    assert (table["ratings_scored"] == 3 * 40).all()
+    assert table[["WideDeep", "MetaEmb", "MWUF"]].apply(lambda c: c.between(0, 1)).all(axis=None)
+    assert Path("curve.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_example_is_run():

@@ -9,10 +9,13 @@ import torch
 from recbole.data.interaction import Interaction
 
 from recbole_mwuf.data.dataset import ColdStartDataset
+from recbole_mwuf.distributed import own_share, rank, world_size
 
 
 class SetLoader:
     """Iterates over one set of the cold-start split in batches of RecBole Interactions.
+
+    Of several processes each gets a share of every batch to train on, every n-th batch to score.
 
     Args:
         dataset: The split data set.
@@ -64,5 +67,8 @@ class SetLoader:
         if self.shuffle:
             rows = rows[torch.randperm(len(rows), generator=self.generator)]
         rows = rows.to(self.dataset.config["device"])
-        for chunk in rows.split(self.batch_size):
-            yield self.dataset.batch(chunk, self.phase)
+        for number, chunk in enumerate(rows.split(self.batch_size)):
+            if self.phase is None:
+                yield self.dataset.batch(own_share(chunk))
+            elif number % world_size() == rank():
+                yield self.dataset.batch(chunk, self.phase)

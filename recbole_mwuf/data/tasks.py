@@ -9,6 +9,7 @@ import torch
 from recbole.data.interaction import Interaction
 
 from recbole_mwuf.data.dataset import ColdStartDataset
+from recbole_mwuf.distributed import own_share
 
 SUPPORT, QUERY = "task_support", "task_query"  # 1 where a row belongs to it; both 0: padding
 
@@ -50,7 +51,8 @@ class ItemTaskLoader:
         # one sort by item + fraction: four times faster than one by item, then fraction
         shuffled = np.argsort(split.items_in_order() + self.random.random(len(split.order)))
         tasks = self.random.permutation(len(self.items))
-        for chunk in np.array_split(tasks, len(self)):
+        for whole_chunk in np.array_split(tasks, len(self)):
+            chunk = own_share(whole_chunk)
             start = split.first[self.items[chunk]] + 2 * self.size * self.task_of_item[chunk]
             positions = start[:, None] + np.arange(2 * self.size)
             rows = split.order[shuffled[positions]].reshape(len(chunk), 2, self.size)
@@ -95,7 +97,8 @@ class UserTaskLoader:
         enough = lengths >= self.min_samples
         starts, lengths = starts[enough], lengths[enough]
         tasks = self.random.permutation(len(starts))
-        for chunk in np.array_split(tasks, len(self)) if len(tasks) else []:
+        for whole_chunk in np.array_split(tasks, len(self)) if len(tasks) else []:
+            chunk = own_share(whole_chunk)
             yield self._batch(order, starts[chunk, None], lengths[chunk, None])
 
     def _batch(self, order: np.ndarray, start: np.ndarray, length: np.ndarray) -> Interaction:

@@ -110,9 +110,10 @@ def item_ids(catalog: Catalog, tokens: Iterable) -> np.ndarray:
 def _refuse(bad: np.ndarray, values: pd.Series, reason: str) -> None:
     if bad.any():
         row = int(np.argmax(bad))
+        (value,) = values.iloc[[row]].tolist()  # of Python's types, not numpy's
         raise UserError(
-            f"interactions: {values.name}={values.iloc[row]!r} in row {row} and {bad.sum() - 1} "
-            f"others: {reason}; nothing was learned from this batch"
+            f"interactions: {values.name}={value!r} in row {row} and {bad.sum() - 1} others: "
+            f"{reason}; nothing was learned from this batch"
         )
 
 

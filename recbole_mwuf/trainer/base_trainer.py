@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from recbole_mwuf.data import SetLoader
+from recbole_mwuf.distributed import average_gradients, average_statistics, world_size
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.optimizer import OptimizerGroup, row_wise
 from recbole_mwuf.trainer.row_wise_adam import RowWiseAdam
@@ -80,6 +81,7 @@ class BaseTrainer(Trainer):
             total = torch.zeros((), dtype=torch.float64, device=self.device)
             for batch in bar:
                 total = total + self._train_batch(batch, loss_func, scaler)
+        average_statistics(self.model)
         self._check_nan(total.sum())
         self.seconds += perf_counter() - start
         self.samples += train_data.sample_size
@@ -94,10 +96,11 @@ class BaseTrainer(Trainer):
         if isinstance(loss, tuple):
             loss = torch.stack(loss)
         scaler.scale(loss.sum()).backward()
+        loss = average_gradients(self.model.parameters(), loss.detach(), len(batch))
         if self.clip_grad_norm:
             self.optimizer.clip_grad_norm(**self.clip_grad_norm)
         self.optimizer.step(scaler)
-        return loss.detach()
+        return loss
 
     def _add_train_loss_to_tensorboard(self, epoch_idx, losses, tag="Loss/Train"):
         super()._add_train_loss_to_tensorboard(epoch_idx, losses, f"{tag} {self.stage}")
@@ -156,4 +159,4 @@ class _Progress:
     def __iter__(self):
         for batch in self.loader:
             yield batch
-            self.bar.update(len(batch))
+            self.bar.update(len(batch) * world_size())

@@ -7,6 +7,7 @@ from recbole.model.abstract_recommender import AbstractRecommender
 from torch import Tensor
 
 from recbole_mwuf.data import SetLoader
+from recbole_mwuf.distributed import in_turn
 from recbole_mwuf.evaluator.metrics import evaluate
 
 
@@ -14,7 +15,7 @@ from recbole_mwuf.evaluator.metrics import evaluate
 def score(model: AbstractRecommender, loader: SetLoader) -> Tensor:
     """Predictions for a loader's rows in their order, on the CPU, shape ``[n_rows]``."""
     model.eval()
-    return torch.cat([model.predict(batch) for batch in loader]).cpu()
+    return torch.cat(in_turn([model.predict(batch).cpu() for batch in loader]))
 
 
 def evaluate_loader(config, model: AbstractRecommender, loader: SetLoader) -> dict:
