@@ -14,7 +14,7 @@ from recbole_mwuf.benchmark.runner import ResultFolder, Runner
 from recbole_mwuf.benchmark.sitting import Sitting
 from recbole_mwuf.cli import check_arguments
 from recbole_mwuf.compat import silence_recbole
-from recbole_mwuf.errors import UserError
+from recbole_mwuf.errors import UserError, count_argument
 from recbole_mwuf.report.document import write_report
 
 
@@ -32,9 +32,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", nargs="+", default=[], help="of one's own grid")
     parser.add_argument("--bases", nargs="+", default=[None], help="of its methods")
     parser.add_argument("--dataset", "--datasets", nargs="+", default=[None], dest="datasets")
-    parser.add_argument("--runs", type=_count, default=1, help="seeds, from the configured one on")
+    parser.add_argument(
+        "--runs", type=count_argument, default=1, help="seeds, from the configured one on"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", help="these seeds instead")
-    parser.add_argument("--workers", type=_count, default=1, help="runs at a time")
+    parser.add_argument("--workers", type=count_argument, default=1, help="runs at a time")
     parser.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster, or `local` for a new one")
     parser.add_argument("--report_only", action="store_true", help="only report what is there")
     parser.add_argument("--output", type=Path, help="folder (default: results/DATASET)")
@@ -126,10 +128,3 @@ def _engine(options: argparse.Namespace) -> Engine:
     if options.ray is not None:
         return RayEngine(options.ray, options.workers)
     return LocalEngine(options.workers)
-
-
-def _count(text: str) -> int:
-    """A whole number from 1, for argparse."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 1")
-    return int(text)

@@ -20,7 +20,7 @@ from recbole_mwuf.registry import get_base, get_model, is_warm_up_method
 # of a file beside the atomic files that a converter leaves if their data was made up
 GENERATED_SUFFIX = ".generated"
 
-_TUNING = "tuning.yaml"
+_TUNING = "tuning"
 # read by RecBole's command line or quick start, but found in none of its properties files
 _RECBOLE_EXTRA = {
     *("config_files", "nproc", "ip", "port", "world_size", "group_offset", "local_rank", "offset"),
@@ -54,12 +54,12 @@ def read_properties(name: str, loader: type = yaml.SafeLoader) -> dict:
 
 def tuning_defaults() -> dict:
     """The settings of the tuner, which lie over all other defaults."""
-    return yaml.safe_load((properties_dir() / _TUNING).read_text(encoding="utf-8"))
+    return read_properties(_TUNING)
 
 
 def with_tuning_defaults(config_files: list[str] | None) -> list[str]:
     """Settings files of a tuner's run: the tuner's own first, so that the user's come over it."""
-    return [str(properties_dir() / _TUNING), *(config_files or [])]
+    return [str(properties_dir() / f"{_TUNING}.yaml"), *(config_files or [])]
 
 
 class Config(RecBoleConfig):
@@ -96,6 +96,11 @@ class Config(RecBoleConfig):
         # a fact about the data, not a choice; among the settings it stands in every result file
         mark = Path(self["data_path"], self["dataset"] + GENERATED_SUFFIX)
         self["generated_data"] = mark.is_file()
+
+    @property
+    def run_name(self) -> str:
+        """Model, base and data set, for names of files; a plain model is its own base."""
+        return "-".join(dict.fromkeys([self["model"], self["base"], self["dataset"]]))
 
     def compatibility_settings(self):
         """RecBole's own names for numpy's types, with numpy 2 as well."""

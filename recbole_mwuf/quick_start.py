@@ -189,8 +189,7 @@ class _OutputFiles:
 
     def __init__(self, config: Config):
         folder = Path(config["checkpoint_dir"])
-        names = dict.fromkeys([config["model"], config["base"], config["dataset"]])
-        stem, now = "-".join(names), get_local_time()
+        stem, now = config.run_name, get_local_time()
         self.model = folder / f"{stem}-{now}.pth"
         self.result = folder / f"{stem}-{now}.json"
         self.base = folder / f"{config['base']}-{config['dataset']}-base-{now}.pth"

@@ -17,7 +17,7 @@ from recbole.trainer import HyperTuning
 
 from recbole_mwuf.benchmark.keys import base_key
 from recbole_mwuf.config import Config, properties_dir, tuning_defaults, with_tuning_defaults
-from recbole_mwuf.data import ColdStartDataset
+from recbole_mwuf.data import ColdStartDataset, load_unless_kept
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.files import plain_values, written_whole
 from recbole_mwuf.quick_start import objective_function
@@ -100,16 +100,14 @@ class Bench:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._data: ColdStartDataset | None = None
+        self._loaded: list[ColdStartDataset] = []
 
     def __call__(self, params: dict, config_files: list[str] | None = None) -> dict:
         config = Config(config_file_list=with_tuning_defaults(config_files), config_dict=params)
-        if self._data is None or not self._data.fits(config):
-            self._data = None  # first, or two are in memory
-            self._data = ColdStartDataset(config)
+        load_unless_kept(config, self._loaded)
         key = base_key(plain_values(config.final_config_dict))
         base_file = self.folder / f"{key}.pth" if key is not None else None
-        return objective_function(params, config_files, False, self._data, base_file)
+        return objective_function(params, config_files, False, self._loaded[0], base_file)
 
 
 class Tuner(HyperTuning):

@@ -48,8 +48,7 @@ def _tune(config_files: list[str]) -> None:
         raise UserError("run_hyper.py needs hyperopt: pip install hyperopt") from error
     config = Config(config_file_list=with_tuning_defaults(config_files))
     space = tuning.read_space(config["params_file"] or tuning.default_space(config["model"]))
-    names = dict.fromkeys([config["model"], config["base"], config["dataset"]])
-    default = Path(config["checkpoint_dir"], f"hyper-{'-'.join(names)}-{get_local_time()}.yaml")
+    default = Path(config["checkpoint_dir"], f"hyper-{config.run_name}-{get_local_time()}.yaml")
     output = Path(config["output_file"] or default)
     with tempfile.TemporaryDirectory() as folder:
         bench = tuning.Bench(Path(folder))

@@ -131,14 +131,13 @@ def test_reported_items_take_no_part(settings, tmp_path):
 
 
 def test_trials_share_data_and_base(settings, tmp_path, monkeypatch):
-    loaded = []
+    loaded, load = [], ColdStartDataset.__init__
 
-    class Counted(ColdStartDataset):
-        def __init__(self, config):
-            loaded.append(config["phase_size"])
-            super().__init__(config)
+    def counted(dataset, config):
+        loaded.append(config["phase_size"])
+        load(dataset, config)
 
-    monkeypatch.setattr(tuning, "ColdStartDataset", Counted)
+    monkeypatch.setattr(ColdStartDataset, "__init__", counted)
     bench = tuning.Bench(tmp_path)
     given = {**settings, "dataset": "tiny", "validation_items": SHARE}
     fresh = bench(given)

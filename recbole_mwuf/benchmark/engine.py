@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from recbole_mwuf.benchmark.grid import Job
 from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.config import Config
-from recbole_mwuf.data import ColdStartDataset
+from recbole_mwuf.data import ColdStartDataset, load_unless_kept
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.quick_start import run
 
@@ -42,7 +42,7 @@ def execute(job: Job, base_file: Path | None, threads: int) -> dict:
     settings = {**job.settings, **quiet}
     config = Config(job.model, job.base, job.dataset, job.config_files, settings)
     settings["torch_threads"] = min(config["torch_threads"] or threads, threads)
-    load_s = _load(config)
+    load_s = load_unless_kept(config, _loaded)
     result = run(
         *(job.model, job.base, job.dataset, job.config_files, settings),
         saved=False,
@@ -52,16 +52,6 @@ def execute(job: Job, base_file: Path | None, threads: int) -> dict:
     result.timing["load_s"] = round(load_s, 3)
     result.timing["run_s"] = round(perf_counter() - start, 3)
     return result.to_dict()
-
-
-def _load(config: Config) -> float:
-    """Load the data set unless it is there; returns the seconds it took."""
-    if _loaded and _loaded[0].fits(config):
-        return 0.0
-    start = perf_counter()
-    _loaded.clear()  # first, or two are in memory
-    _loaded.append(ColdStartDataset(config))
-    return perf_counter() - start
 
 
 class Engine(Protocol):

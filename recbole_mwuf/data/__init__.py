@@ -1,6 +1,6 @@
 from recbole_mwuf.data.catalog import Catalog
 from recbole_mwuf.data.dataloader import SetLoader
-from recbole_mwuf.data.dataset import ColdStartDataset
+from recbole_mwuf.data.dataset import ColdStartDataset, load_unless_kept
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.item_state import ItemState
 from recbole_mwuf.data.split import (
@@ -29,4 +29,5 @@ __all__ = [
     "SetLoader",
     "UserTaskLoader",
     "cold_start_split",
+    "load_unless_kept",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from time import perf_counter
 
 import numpy as np
 import torch
@@ -186,6 +187,24 @@ class ColdStartDataset(Dataset):
     def example(self) -> Interaction:
         """The first row, for a model that looks at one."""
         return self.batch(torch.zeros(1, dtype=torch.long, device=self.config["device"]))
+
+
+def load_unless_kept(config, kept: list[ColdStartDataset]) -> float:
+    """Let the data set of the last run serve the next one, if it fits.
+
+    Args:
+        config: The next run's settings.
+        kept: The data set of the last run, or nothing; afterwards the one to use.
+
+    Returns:
+        float: the seconds that loading took; 0 if the one that was kept serves.
+    """
+    if kept and kept[0].fits(config):
+        return 0.0
+    start = perf_counter()
+    kept.clear()  # first, or two are in memory
+    kept.append(ColdStartDataset(config))
+    return perf_counter() - start
 
 
 def select(feat: Interaction, index: torch.Tensor) -> dict[str, torch.Tensor]:

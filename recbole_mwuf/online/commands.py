@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import torch
 from tqdm import tqdm
 
-from recbole_mwuf.errors import UserError
+from recbole_mwuf.errors import UserError, count_argument
 from recbole_mwuf.files import written_whole
 from recbole_mwuf.online.item_warmer import ItemWarmer, Observed
 
@@ -40,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     warm.add_argument("--interactions", help="CSV: user, item, label, time, maybe event_id")
     warm.add_argument("--networks", action="store_true", help="let the meta networks learn too")
     warm.add_argument("--graduate", action="store_true", help="then hand over items beyond N")
-    warm.add_argument("--batch_size", type=_positive, help="interactions observed together")
+    warm.add_argument("--batch_size", type=count_argument, help="interactions observed together")
     warm.add_argument("--kind", choices=("warm", "cold"), default="warm")
     warm.add_argument("--which", choices=("new", "all"), default="new", help="items written")
     warm.add_argument("--save", help="checkpoint to go on from next time")
@@ -51,12 +50,6 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write ONNX files for serving")
     _common(export, "folder for warm_up.onnx, scorer.onnx and vocabulary.json")
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 1")
-    return int(text)
 
 
 def _common(command: argparse.ArgumentParser, output: str) -> None:
@@ -135,6 +128,8 @@ def _writer(path: str):
 
 
 def _write_parquet(path: Path, field: str, items: list[str], embeddings: np.ndarray) -> None:
+    import polars as pl  # a third of a second that only this writer needs
+
     vectors = pl.Series(embeddings, dtype=pl.Array(pl.Float32, embeddings.shape[1]))
     pl.DataFrame({field: pl.Series(items, dtype=pl.String), "embedding": vectors}).write_parquet(
         path

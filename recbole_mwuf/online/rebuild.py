@@ -12,7 +12,7 @@ from recbole_mwuf.data import Catalog
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
 from recbole_mwuf.registry import get_method
-from recbole_mwuf.trainer import WarmUpTrainer
+from recbole_mwuf.trainer import WarmUpTrainer, checkpoint
 
 
 class SavedConfig(Config):
@@ -74,13 +74,8 @@ def rebuild(content: dict, path: str | Path, device: str) -> tuple[Catalog, Onli
         )
     catalog = Catalog(config, content["catalog"])
     model = method(config, catalog)
-    try:
-        model.load_state_dict(content["state_dict"])
-    except RuntimeError as error:
-        raise UserError(
-            f"'{path}' does not fit model={content['model']} with base={content['base']}: "
-            f"{str(error).splitlines()[-1].strip()}"
-        ) from error
+    refusal = f"'{path}' does not fit model={content['model']} with base={content['base']}"
+    checkpoint.load_state(model, content, refusal)
     trainer = OnlineTrainer(config, model)
     trainer.resume(content["optimizer"])
     return catalog, trainer

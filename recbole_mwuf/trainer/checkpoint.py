@@ -138,6 +138,18 @@ def check(content: dict, kind: str, name: str) -> None:
         )
 
 
+def load_state(module: nn.Module, content: dict, refusal: str) -> None:
+    """Give a module the parameters of a checkpoint.
+
+    Raises:
+        UserError: the refusal and torch's reason, if they are those of another one.
+    """
+    try:
+        module.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        raise UserError(f"{refusal}: {str(error).splitlines()[-1].strip()}") from error
+
+
 def load_base(
     path: str | Path, base: nn.Module, dataset: ColdStartDataset, trained_for: str = ANY_METHOD
 ) -> None:
@@ -178,12 +190,10 @@ def load_base(
     new_items = torch.from_numpy(~dataset.split.is_old).nonzero().squeeze(1)
     new_items = new_items.to(dataset.config["device"])
     untrained = seam.rows(new_items).detach()
-    try:
-        base.load_state_dict(content["state_dict"])
-    except RuntimeError as error:
-        raise UserError(
-            f"pretrained_base='{path}' does not fit base={type(base).__name__} with these "
-            f"settings: {str(error).splitlines()[-1].strip()}"
-        ) from error
+    load_state(
+        base,
+        content,
+        f"pretrained_base='{path}' does not fit base={type(base).__name__} with these settings",
+    )
     if not ours:
         seam.assign(new_items, untrained)
