@@ -25,8 +25,10 @@ _NOT_IN_NUMBERS = {
 }
 # what only acts once the base has been pre-trained
 _AFTER_PRETRAINING = {
-    *evaluation_arguments,
+    # early stopping goes by the metric
+    *(name for name in evaluation_arguments if name != "valid_metric"),
     *("model", "warm_up_epochs", "warm_up_optimizer", "warm_up_learning_rate"),
+    "warm_up_first_order",
 }
 
 

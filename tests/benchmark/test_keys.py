@@ -96,7 +96,9 @@ def test_one_base_for_all_who_may_share_it(resolve):
         assert base_key(resolve(model)) == shared
     later = {"mwuf_variant": "init", "warm_up_optimizer": "fresh", "metrics": ["AUC"]}
     assert base_key(resolve(**later)) == shared
-    for change in ({"seed": 1}, {"base": "DCN"}, {"learning_rate": 0.01}, {"embedding_init": 1.0}):
+    assert base_key(resolve(warm_up_first_order=False)) == shared
+    changes = ({"seed": 1}, {"base": "DCN"}, {"learning_rate": 0.01}, {"embedding_init": 1.0})
+    for change in (*changes, {"valid_metric": "LogLoss"}):
         assert base_key(resolve(**change)) != shared, change
 
 

@@ -152,6 +152,19 @@ def test_warm_up_learning_rate_is_that_of_the_id_rows(trained):
     assert distance(0.001) == distance(None) < distance(0.01)
 
 
+@pytest.mark.parametrize("method", [MWUF, NoWarmUp])
+def test_first_order_weights_may_stay(trained, method):
+    config, data, module = trained(warm_up_first_order=False)
+    model = method(config, data, module)
+    before = snapshot(model)
+    trainer = WarmUpTrainer(config, model)
+    trainer.meta_train(data)
+    trainer.run_phases(data)
+    changed = moved(before, model)
+    assert "new_ids.embedding.weight" in changed
+    assert "new_ids.first_order.weight" not in changed
+
+
 @pytest.mark.parametrize("base", ["WideDeep", "DIN"])
 def test_sparse_embedding_moves_only_the_rows_in_a_batch(make, base):
     """Dense Adam goes on moving rows by their moments; the row-wise one does not."""

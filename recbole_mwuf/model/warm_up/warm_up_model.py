@@ -23,17 +23,22 @@ class ItemIDTable(nn.Module):
         n_items: Number of item IDs.
         size: Dimension k of an embedding.
         has_first_order: Whether items also have a first-order weight.
+        learns_first_order: Whether that weight takes a gradient.
     """
 
-    def __init__(self, n_items: int, size: int, has_first_order: bool):
+    def __init__(self, n_items: int, size: int, has_first_order: bool, learns_first_order: bool):
         super().__init__()
         self.embedding = nn.Embedding(n_items, size, sparse=True)
         self.first_order = nn.Embedding(n_items, 1, sparse=True) if has_first_order else None
+        self.learns_first_order = learns_first_order
 
     def forward(self, items: Tensor) -> ItemIDs:
         if self.first_order is None:
             return ItemIDs(self.embedding(items))
-        return ItemIDs(self.embedding(items), self.first_order(items))
+        first_order = self.first_order(items)
+        return ItemIDs(
+            self.embedding(items), first_order if self.learns_first_order else first_order.detach()
+        )
 
     @torch.no_grad()
     def assign(self, items: Tensor, ids: ItemIDs) -> None:
@@ -91,7 +96,8 @@ class WarmUpModel(AbstractRecommender):
         # holds the base without being a module: parameters are listed once
         self.item_embedding = ItemEmbedding(self.base, dataset)
         size, n_items = self.item_embedding.size, self.item_embedding.n_items
-        self.new_ids = ItemIDTable(n_items, size, self.item_embedding.has_first_order)
+        has_first_order = self.item_embedding.has_first_order
+        self.new_ids = ItemIDTable(n_items, size, has_first_order, config["warm_up_first_order"])
         self.register_buffer("is_old", torch.from_numpy(dataset.split.is_old))
         self.to(config["device"])
         self.initialise_ids()
