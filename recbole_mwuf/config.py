@@ -34,6 +34,7 @@ CHOICES = {
     "meta_sample_order": ("shuffled", "time"),
     "metaemb_generator": ("two_layer", "author"),
     "interacted_users": ("all", "positive"),
+    "old_item_mean": ("arithmetic", "geometric"),
 }
 
 

@@ -183,6 +183,7 @@ def test_interrupt_leaves_a_base_to_go_on_from(command, monkeypatch, capsys):
         ({"old_item_treshold": 9}, "Did you mean 'old_item_threshold'"),
         ({"threshold": {"label": 5}}, "nothing to learn"),
         ({"interacted_users": "some"}, "interacted_users is 'some'"),
+        ({"old_item_mean": "median"}, "old_item_mean is 'median'"),
         ({"mwuf_variant": "shft"}, "mwuf_variant is 'shft', but must be full or init or shift"),
         ({"warm_up_optimizer": "new"}, "warm_up_optimizer is 'new'"),
         ({"metrics": "NDCG"}, "'NDCG' does not score labelled samples"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from recbole_mwuf.config import Config
+from recbole_mwuf.config import Config, read_properties
 from recbole_mwuf.data import Catalog
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
@@ -21,6 +21,7 @@ class SavedConfig(Config):
     def __init__(self, settings: dict, device: str):
         self.compatibility_settings()  # RecBole's models use aliases that numpy has dropped
         self.final_config_dict = {
+            **read_properties("overall"),  # what an earlier version did not know has its default
             **settings,
             "device": torch.device(device),
             "show_progress": False,

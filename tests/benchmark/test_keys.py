@@ -96,7 +96,8 @@ def test_one_base_for_all_who_may_share_it(resolve):
         assert base_key(resolve(model)) == shared
     later = {"mwuf_variant": "init", "warm_up_optimizer": "fresh", "metrics": ["AUC"]}
     assert base_key(resolve(**later)) == shared
-    assert base_key(resolve(warm_up_first_order=False)) == shared
+    later = {"warm_up_first_order": False, "old_item_mean": "geometric"}
+    assert base_key(resolve(**later)) == shared
     changes = ({"seed": 1}, {"base": "DCN"}, {"learning_rate": 0.01}, {"embedding_init": 1.0})
     for change in (*changes, {"valid_metric": "LogLoss"}):
         assert base_key(resolve(**change)) != shared, change

@@ -94,6 +94,18 @@ def test_common_initial_embedding_is_the_mean_of_old_items(mwuf):
         assert not torch.allclose(own[old].mean(0), own.mean(0), atol=1e-4)
 
 
+def test_geometric_mean_keeps_the_size(mwuf):
+    """exp(mean log |e|) with the signs of the mean: 2 and -8 give -4, where the mean is -3."""
+    model, data = mwuf(old_item_mean="geometric")
+    old = torch.from_numpy(data.split.is_old).nonzero().squeeze(1)
+    signs = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    sizes = torch.tensor([2.0, 8.0, 2.0, 8.0])
+    model.item_embedding.assign(old, ItemIDs((signs * sizes).view(4, 1).expand(4, 16)))
+    model.initialise_ids()
+    start = model.new_ids(torch.arange(data.item_num)).embedding
+    torch.testing.assert_close(start, torch.full_like(start, -4.0))
+
+
 def test_losses_by_hand_and_what_each_moves(mwuf):
     model, data = mwuf()
     model.new_ids.requires_grad_(True)

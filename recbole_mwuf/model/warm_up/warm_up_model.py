@@ -15,6 +15,8 @@ from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.item_embedding import ItemEmbedding, ItemIDs
 
+_SMALLEST = 1e-7  # keeps the logarithm of a component finite
+
 
 class ItemIDTable(nn.Module):
     """φ_new: ID parameters of every item beside the base's own, with row-wise gradients.
@@ -91,6 +93,7 @@ class WarmUpModel(AbstractRecommender):
         self.ITEM_ID = dataset.iid_field
         self.LABEL = dataset.label_field
         self.positive_users_only = config["interacted_users"] == "positive"
+        self.geometric_mean = config["old_item_mean"] == "geometric"
         self.base = create_base(config, dataset) if base is None else base
         self.base.requires_grad_(False)
         # holds the base without being a module: parameters are listed once
@@ -152,7 +155,11 @@ class WarmUpModel(AbstractRecommender):
         """The common initial ID (section 3.2): the mean over *trained* rows, those of old items."""
         rows = self.item_embedding.rows(self.is_old.nonzero().squeeze(1))
         first_order = None if rows.first_order is None else rows.first_order.mean(0, keepdim=True)
-        return ItemIDs(rows.embedding.mean(0, keepdim=True), first_order)
+        mean = rows.embedding.mean(0, keepdim=True)
+        if self.geometric_mean:
+            logarithms = rows.embedding.abs().clamp(min=_SMALLEST).log()
+            mean = logarithms.mean(0, keepdim=True).exp() * mean.sign()
+        return ItemIDs(mean, first_order)
 
     def register_item_features(self, config) -> None:
         """Keep X_v of every item, flattened, as ``item_features`` ``[n_items, n_features · k]``.
