@@ -86,7 +86,7 @@ class Scorer(_Served):
         # the item's own row is replaced: any ID will do, the features are those of the inputs
         columns = {**self.catalog.pairs(users, torch.zeros_like(users)), **columns}
         if HISTORY in self.inputs:
-            columns[SEQUENCE] = self.base.encode(*history, Interaction(columns))
+            columns[SEQUENCE] = self.base.encode(*history, users)
         return self.seam.scores(Interaction(columns), ids)
 
 

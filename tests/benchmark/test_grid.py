@@ -56,8 +56,10 @@ def test_settings_are_compared_on_one_base(builder):
     rows = builder.preset("settings").rows
     panels = list(dict.fromkeys(row.panel for row in rows))
     for panel in panels:
-        plain, warmed_up = (row for row in rows if row.panel == panel)
-        assert (plain.model, warmed_up.model, warmed_up.base) == (plain.base, "MWUF", plain.base)
+        plain, *warmed_up = (row for row in rows if row.panel == panel)
+        assert plain.model == plain.base
+        assert warmed_up[0].model == "MWUF"
+        assert {row.base for row in warmed_up} == {plain.base}
     for row in rows:
         name, _, value = row.panel.split(", ")[-1].partition("=")
         if row.model == "MWUF" and value:

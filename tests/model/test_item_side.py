@@ -1,5 +1,6 @@
 import pytest
 import torch
+from recbole.model.layers import SequenceAttLayer
 
 from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
 from recbole_mwuf.registry import get_base, get_recbole_model
@@ -33,7 +34,7 @@ def test_attention_by_hand(make):
     rows[HISTORY_START] = torch.tensor([start, start])
     rows[HISTORY_END] = torch.tensor([start, start + 2])
     users, length = module.history(rows)
-    encoded = module.encode(users, length, rows)
+    encoded = module.encode(users, length, rows["user_id"])
     history = module.embed_users(users)
     assert torch.equal(encoded[0], torch.zeros(16))
     query = module.embed_users(rows["user_id"])[1]
@@ -102,3 +103,22 @@ def test_encoders_share_the_user_rows(make):
     offset = int(module.token_field_offsets[module.token_field_names.index("user_id")])
     gradient = module.token_embedding_table.embedding.weight.grad[offset : offset + data.user_num]
     assert (gradient.abs().sum(1) > 0).sum() > 16
+
+
+def test_attention_is_that_of_recbole(make):
+    """Values and gradients, for more histories than are attended to at once."""
+    config, data = make(base="DIN")
+    module = get_base("DIN")(config, data).double()  # sums of gradients round
+    rows = data.batch(torch.arange(len(data.inter_feat)), "warm_c")
+    assert len(rows) > 128
+    users, length = module.history(rows)
+    query, keys = module.embed_users(rows["user_id"]), module.embed_users(users)
+    expected = SequenceAttLayer.forward(module.encoder, query, keys, length).squeeze(1)
+    vectors = module.represent(rows)
+    torch.testing.assert_close(vectors, expected)
+    learned = [*module.encoder.parameters(), module.token_embedding_table.embedding.weight]
+    for own, recboles in zip(
+        torch.autograd.grad(vectors.pow(2).sum(), learned),
+        torch.autograd.grad(expected.pow(2).sum(), learned),
+    ):
+        torch.testing.assert_close(own, recboles)

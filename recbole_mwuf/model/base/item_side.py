@@ -50,13 +50,13 @@ class ItemSideRecommender(ContextRecommender):
         """Create and initialise the layers that :meth:`encode` uses."""
         raise NotImplementedError
 
-    def encode(self, users: Tensor, length: Tensor, interaction: Interaction) -> Tensor:
+    def encode(self, users: Tensor, length: Tensor, target: Tensor) -> Tensor:
         """Represent the histories.
 
         Args:
             users: User IDs, oldest first, padded with 0 at the end, ``[B, L]``.
             length: Users in each history, 0 to L, shape ``[B]``.
-            interaction: The batch.
+            target: The samples' users, ``[B]``.
 
         Returns:
             Tensor: shape ``[B, k]``; zero for an empty history.
@@ -73,17 +73,16 @@ class ItemSideRecommender(ContextRecommender):
         end = interaction[HISTORY_END]
         length = (end - interaction[HISTORY_START]).clamp(max=self.history_length)
         steps = torch.arange(self.history_length, device=end.device)
-        known = steps < length.unsqueeze(1)
-        where = ((end - length).unsqueeze(1) + steps) * known
-        return self.history_users[where] * known, length
+        beyond = steps >= length.unsqueeze(1)
+        where = ((end - length).unsqueeze(1) + steps).masked_fill_(beyond, 0)
+        return self.history_users.take(where).masked_fill_(beyond, 0), length
 
     def represent(self, interaction: Interaction) -> Tensor:
         """The vector of each sample's item history, ``[B, k]``.
 
         A batch that carries it as the column ``history_vector`` is not encoded again.
         """
-        users, length = self.history(interaction)
-        return self.encode(users, length, interaction)
+        return self.encode(*self.history(interaction), interaction[self.USER_ID])
 
     def forward(self, interaction: Interaction) -> Tensor:
         fields = self.concat_embed_input_fields(interaction).flatten(1)

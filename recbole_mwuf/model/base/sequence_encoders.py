@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_mwuf.model.base.item_side import ItemSideRecommender
@@ -30,7 +29,7 @@ class RecBoleSequenceEncoder(ItemSideRecommender):
         del self.encoder.item_embedding
         self.encoder.item_embedding = self.embed_users
 
-    def encode(self, users: Tensor, length: Tensor, interaction: Interaction) -> Tensor:
+    def encode(self, users: Tensor, length: Tensor, target: Tensor) -> Tensor:
         # RecBole's encoders know no empty sequence: read one padding step and drop the result
         vector = self.encoder(users, length.clamp(min=1))
         return torch.where(length.unsqueeze(1) > 0, vector, 0.0)
