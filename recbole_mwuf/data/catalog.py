@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
 from types import SimpleNamespace
 from typing import Any
 
@@ -140,8 +141,7 @@ class Catalog:
 
     def ids(self, field: str, tokens: Iterable) -> np.ndarray:
         """IDs of raw tokens, int64, 0 where a token is unknown."""
-        ids = self._ids[field]
-        return np.array([ids.get(token, 0) for token in map(str, tokens)], dtype=np.int64)
+        return np.fromiter(map(self._ids[field].get, map(str, tokens), repeat(0)), dtype=np.int64)
 
     def encode(self, features: pd.DataFrame) -> tuple[dict[str, Tensor], dict[str, int]]:
         """Item features as ID columns.

@@ -216,7 +216,8 @@ class ItemWarmer:
             return np.zeros(0, dtype=np.float32)
         ranges = self.items.ranges(item)
         self._show_histories(ranges)
-        self.model.eval()
+        if self.model.training:  # walking through all modules takes a while
+            self.model.eval()
         columns = (user, item, ranges.start, ranges.end)
         parts = zip(*(self._tensor(c).split(self.config["eval_batch_size"]) for c in columns))
         scores = [self._scores(*part) for part in parts]

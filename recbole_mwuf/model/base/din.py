@@ -27,7 +27,7 @@ class FactoredAttention(SequenceAttLayer):
         size = queries.shape[1]
         _, first, *others = self.att_mlp_layers.mlp_layers  # a dropout of 0 comes before each layer
         of_query, of_key, of_difference, of_product = first.weight.split(size, dim=1)
-        weight = of_key - of_difference + of_product * queries.unsqueeze(1)
+        weight = torch.addcmul(of_key - of_difference, of_product, queries.unsqueeze(1))
         hidden = torch.bmm(keys, weight.transpose(1, 2))
         hidden += linear(queries, of_query + of_difference, first.bias).unsqueeze(1)
         for layer in others:
