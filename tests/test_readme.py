@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.compatibility import compatibility_table
-from tests.results_in_readme import results_block, shown_block
+from tests.results_in_docs import REPRODUCTION, results_block, shown_block, with_gains
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -46,6 +46,9 @@ def test_settings_named_in_the_readme_exist():
 
 
 def test_results():
-    """Written anew by ``python -m tests.results_in_readme results/ml-1m``."""
+    """Written anew by ``python -m tests.results_in_docs results/ml-1m``."""
     shown, folder = shown_block()
     assert shown == results_block(folder)
+    text = REPRODUCTION.read_text(encoding="utf-8")
+    assert text.count("<!-- gains:") == text.count("<!-- end -->") > 5
+    assert text == with_gains(text, folder)

@@ -1,0 +1,89 @@
+"""The tables and the figure of results in the README and in docs/, from what a benchmark wrote.
+
+``python -m tests.results_in_docs results/ml-1m`` writes them; a test compares.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from tabulate import tabulate
+
+from recbole_mwuf.benchmark.grid import presets
+from recbole_mwuf.data import PHASES
+from recbole_mwuf.report.scores import Line, compare, lines, own_base, read_scores
+from recbole_mwuf.report.tables import mean_and_std, panel_table
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+REPRODUCTION = ROOT / "docs" / "reproduction.md"
+BLOCK = re.compile(r"<!-- results -->\n(.*?)<!-- end -->", re.DOTALL)
+GAINS = re.compile(r"<!-- gains: (\w+), (\w+)(?:, (.+?))? -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def results_block(folder: str) -> str:
+    """Table 1's AUC and Figure 2 of a folder such as ``results/ml-1m``."""
+    scores = read_scores(ROOT / folder / "results.csv")
+    rows = lines(scores, "table1", "next_phase")
+    dataset = scores["dataset"].iloc[0]
+    figure = f"{folder}/figures/figure2-next_phase.svg"
+    assert (ROOT / figure).is_file(), figure
+    return "\n\n".join(
+        [
+            f"AUC on {dataset} (`next_phase`), mean ± standard deviation over the runs. **Bold**: "
+            r"best; \*: better than the best baseline (p ≤ .05, paired t-test). More in "
+            f"[{folder}/report.md]({folder}/report.md).",
+            panel_table(rows),
+            f"![{presets()['figure2']['title']}]({figure})",
+        ]
+    )
+
+
+def shown_block() -> tuple[str, str]:
+    """What the README shows, and the folder that it is from."""
+    (block,) = BLOCK.findall(README.read_text(encoding="utf-8"))
+    return block.rstrip("\n"), re.findall(r"\((results/.+?)/report.md\)", block)[0]
+
+
+def with_gains(text: str, folder: str) -> str:
+    """A text whose blocks ``<!-- gains: SECTION, PROTOCOL[, PANEL] -->`` hold their tables."""
+    scores = read_scores(ROOT / folder / "results.csv")
+
+    def block(match: re.Match) -> str:
+        section, protocol, panel = match.groups()
+        rows = [x for x in lines(scores, section, protocol) if panel in (None, x.panel)]
+        assert rows, match.group().splitlines()[0]
+        head = match.group().splitlines()[0]
+        return f"{head}\n{gains_table(rows)}\n<!-- end -->"
+
+    return GAINS.sub(block, text)
+
+
+def gains_table(rows: list[Line]) -> str:
+    """A plain base's AUC, and a method's with its difference to its base (paired t-test)."""
+    header = ["method", "runs", *(phase.replace("_", "-") for phase in PHASES)]
+    table = []
+    for line in rows:
+        base = own_base(line, rows)
+        cells = [mean_and_std(line.auc[phase]) for phase in PHASES]
+        if base is not None:
+            found = (compare(line, base, phase) for phase in PHASES)
+            gains = (f"{c.difference:+.4f}, p {c.p:.0e}" for c in found)
+            cells = [f"{cell} ({_short(gain)})" for cell, gain in zip(cells, gains)]
+        table.append([line.label, str(line.n_runs), *cells])
+    return tabulate(table, header, tablefmt="pipe", disable_numparse=True)
+
+
+def _short(text: str) -> str:
+    return re.sub(r"e-0(\d)", r"e-\1", text).replace("0.", ".").replace("-.", "−.")
+
+
+if __name__ == "__main__":
+    folder = sys.argv[1]
+    block = f"<!-- results -->\n{results_block(folder)}\n<!-- end -->"
+    text = README.read_text(encoding="utf-8")
+    README.write_text(BLOCK.sub(lambda _: block, text), encoding="utf-8")
+    text = REPRODUCTION.read_text(encoding="utf-8")
+    REPRODUCTION.write_text(with_gains(text, folder), encoding="utf-8")
