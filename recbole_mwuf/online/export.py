@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+from logging import getLogger
 from pathlib import Path
 
 import torch
@@ -132,13 +134,18 @@ def export(warmer: ItemWarmer, folder: str | Path) -> None:
 
 def _write_onnx(module: _Served, path: Path) -> None:
     rows = torch.export.Dim("rows")
-    torch.onnx.export(
-        module.eval(),
-        tuple(module.inputs.values()),
-        path,
-        input_names=list(module.inputs),
-        dynamic_shapes={"inputs": tuple({0: rows} for _ in module.inputs)},
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    # of torch's own old calls, of one name for the rows of all inputs, and of a missing torchvision
+    getLogger("torch.onnx._internal.exporter._registration").setLevel("ERROR")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        warnings.filterwarnings("ignore", "# The axis name", UserWarning)
+        torch.onnx.export(
+            module.eval(),
+            tuple(module.inputs.values()),
+            path,
+            input_names=list(module.inputs),
+            dynamic_shapes={"inputs": tuple({0: rows} for _ in module.inputs)},
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )

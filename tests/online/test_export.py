@@ -13,7 +13,6 @@ from recbole_mwuf.cli import main
 from recbole_mwuf.data import WARM_SETS
 from recbole_mwuf.online import ItemWarmer
 
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:.*axis name.*:UserWarning")
 TOLERANCE = 1e-5  # the issue's
 
 
