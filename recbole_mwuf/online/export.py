@@ -134,8 +134,9 @@ def export(warmer: ItemWarmer, folder: str | Path) -> None:
 
 def _write_onnx(module: _Served, path: Path) -> None:
     rows = torch.export.Dim("rows")
-    # of torch's own old calls, of one name for the rows of all inputs, and of a missing torchvision
-    getLogger("torch.onnx._internal.exporter._registration").setLevel("ERROR")
+    # the exporter's notes on torchvision, its optimiser, its own old calls and names of axes
+    for name in ("torch.onnx._internal.exporter._registration", "onnxscript.optimizer"):
+        getLogger(name).setLevel("ERROR")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)
         warnings.filterwarnings("ignore", "# The axis name", UserWarning)
