@@ -63,7 +63,8 @@ def _auc_cell(line: Line, rows: list[Line], phase: str) -> str:
 def panel_table(rows: list[Line]) -> str:
     """Every line of a figure: AUC by phase, marked as in :func:`auc_table` panel by panel."""
     several = len({line.panel for line in rows}) > 1
-    header = [*(["base"] if several else []), "method", "runs", *_TITLES.values()]
+    panels = "base" if all(line.panel == line.base for line in rows) else "panel"
+    header = [*([panels] if several else []), "method", "runs", *_TITLES.values()]
     table = []
     for line in rows:
         panel = [row for row in rows if row.panel == line.panel]
