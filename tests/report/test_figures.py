@@ -16,7 +16,7 @@ from recbole_mwuf.report.scores import Line
 
 
 def lines(panels, n_lines, missing=()):
-    models = ["base", "MetaEmb", "MWUF", "MWUF(scale)", "generated (MetaEmb)"][:n_lines]
+    models = ["base", "generated (MetaEmb)", "mean (MWUF(init))", "MWUF", "MetaEmb", "MeLU"]
     return [
         Line(
             *(panel, f"{model}({panel})", panel if i == 0 else model, panel),
@@ -26,7 +26,7 @@ def lines(panels, n_lines, missing=()):
             },
         )
         for panel in panels
-        for i, model in enumerate(models)
+        for i, model in enumerate(models[:n_lines])
     ]
 
 
@@ -34,13 +34,14 @@ def lines(panels, n_lines, missing=()):
     "rows",
     [
         lines(["WideDeep", "PNN", "DCN", "AFN", "GRU4Rec", "DIN"], 3),
-        lines([""], 5),
+        lines([""], 6),
         lines(["warm_up_learning_rate=0.004", "interacted_users=positive"], 2),
     ],
     ids=["six panels", "one panel", "long titles"],
 )
 def test_no_text_is_cut_or_overlaps_another(rows):
-    figure = plot(rows, "Figure 4: how the ID embeddings of new items start (generated data)")
+    title = "Figure 4: how the ID embeddings of new items start, on Wide & Deep, next_phase"
+    figure = plot(rows, f"{title} (generated data)")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     beyond = {
@@ -62,9 +63,19 @@ def test_no_text_is_cut_or_overlaps_another(rows):
 
 
 def test_lines_differ_without_colour():
-    (axis,) = plot(lines([""], 5), "t").axes
+    (axis,) = plot(lines([""], 6), "t").axes
     styles = [(line._dash_pattern, line.get_marker()) for line in axis.lines]
-    assert len({str(dash) for dash, _ in styles}) == len({marker for _, marker in styles}) == 5
+    assert len({str(dash) for dash, _ in styles}) == len({marker for _, marker in styles}) == 6
+
+
+def test_a_method_has_one_style_and_one_entry_in_the_legend():
+    """Also if the first panel has fewer lines than another one, in another order."""
+    rows = [*lines(["a"], 2), *lines(["b"], 6)[::-1]]
+    figure = plot(rows, "t")
+    found = {(x.get_label(), x.get_marker()) for axis in figure.axes for x in axis.lines}
+    assert len(found) == len(dict(found)) == 6
+    (legend,) = figure.legends
+    assert sorted(text.get_text() for text in legend.get_texts()) == sorted(dict(found))
 
 
 def test_a_method_without_runs_is_a_gap_and_not_zero():
