@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 from recbole_mwuf.benchmark.engine import Engine, LocalEngine, RayEngine
-from recbole_mwuf.benchmark.grid import GridBuilder, Section, expand, presets
+from recbole_mwuf.benchmark.grid import GridBuilder, Job, Section, expand, presets
 from recbole_mwuf.benchmark.progress import Progress
 from recbole_mwuf.benchmark.runner import ResultFolder, Runner
 from recbole_mwuf.benchmark.sitting import Sitting
 from recbole_mwuf.cli import check_arguments
 from recbole_mwuf.compat import silence_recbole
+from recbole_mwuf.config import Config
+from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.errors import UserError, count_argument
 from recbole_mwuf.report.document import write_report
 
@@ -86,6 +88,8 @@ class _Grid:
         first = resolved["seed"]
         seeds = options.seeds or list(range(first, first + options.runs))
         self.jobs = [] if options.report_only else builder.jobs(self.sections, seeds)
+        if self.jobs and options.ray is None:  # a cluster's machines have data of their own
+            _need_data(self.jobs[0])
         self.folder = ResultFolder(options.output or Path("results", resolved["dataset"]))
 
     def gather(self, engine: Engine, command: str) -> int:
@@ -112,6 +116,13 @@ def _sections(builder: GridBuilder, options: argparse.Namespace) -> list[Section
     if not sections:
         raise UserError(f"say what to run: --preset {'|'.join(presets())} or --models ...")
     return sections
+
+
+def _need_data(job: Job) -> None:
+    """Load data that are not here yet: RecBole downloads them, or an error says why not."""
+    config = Config(job.model, job.base, job.dataset, job.config_files, job.settings)
+    if not Path(config["data_path"], f"{config['dataset']}.inter").is_file():
+        ColdStartDataset(config)
 
 
 def _settings(arguments: list[str]) -> dict[str, str]:

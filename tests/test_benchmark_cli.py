@@ -213,6 +213,15 @@ def test_nothing_to_report(arguments, capsys):
     assert not Path("results").exists()
 
 
+def test_missing_data_is_one_error_before_anything_runs(capsys):
+    assert main(["--preset", "table1", "--datasets", "ml-100k", "nowhere"]) == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.startswith("error: dataset=nowhere: there is no")
+    assert len(errors.splitlines()) == 1
+    assert not Path("results").exists()
+
+
 @pytest.mark.parametrize("given", [["--runs", "0"], ["--workers", "x"], ["--seeds", "one"]])
 def test_bad_numbers(given, capsys):
     with pytest.raises(SystemExit) as stopped:
