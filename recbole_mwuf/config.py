@@ -35,6 +35,7 @@ CHOICES = {
     "metaemb_generator": ("two_layer", "author"),
     "interacted_users": ("all", "positive"),
     "old_item_mean": ("arithmetic", "geometric"),
+    "sparse_embedding": (None, True, False),
 }
 
 
@@ -193,9 +194,13 @@ class Config(RecBoleConfig):
                 f"eval_step={self['eval_step']}: early stopping scores held-out new items; give "
                 "their share, such as --validation_items=0.2"
             )
-        for name, allowed in CHOICES.items():
+        files = ("overall", f"model/{self['base']}", f"model/{self['model']}")
+        defaults = {name: value for file in files for name, value in read_properties(file).items()}
+        flags = {n: (True, False) for n, value in defaults.items() if isinstance(value, bool)}
+        for name, allowed in {**CHOICES, **flags}.items():
             if name in self and self[name] not in allowed:
-                raise UserError(f"{name} is '{self[name]}', but must be {' or '.join(allowed)}")
+                choices = " or ".join(map(str, allowed))
+                raise UserError(f"{name} is '{self[name]}', but must be {choices}")
 
 
 def _literal(text: str) -> object:

@@ -14,7 +14,7 @@ from tabulate import tabulate
 from recbole_mwuf.benchmark.grid import presets
 from recbole_mwuf.data import PHASES
 from recbole_mwuf.report.scores import Line, compare, lines, own_base, read_scores
-from recbole_mwuf.report.tables import mean_and_std, panel_table
+from recbole_mwuf.report.tables import mean_and_std, panel_table, signed
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -54,8 +54,8 @@ def with_gains(text: str, folder: str) -> str:
     def block(match: re.Match) -> str:
         section, protocol, panel = match.groups()
         rows = [x for x in lines(scores, section, protocol) if panel in (None, x.panel)]
-        assert rows, match.group().splitlines()[0]
         head = match.group().splitlines()[0]
+        assert rows, head
         return f"{head}\n{gains_table(rows)}\n<!-- end -->"
 
     return GAINS.sub(block, text)
@@ -70,14 +70,15 @@ def gains_table(rows: list[Line]) -> str:
         cells = [mean_and_std(line.auc[phase]) for phase in PHASES]
         if base is not None:
             found = (compare(line, base, phase) for phase in PHASES)
-            gains = (f"{c.difference:+.4f}, p {c.p:.0e}" for c in found)
-            cells = [f"{cell} ({_short(gain)})" for cell, gain in zip(cells, gains)]
+            gains = (f"{signed(c.difference)}, p {_p_value(c.p)}" for c in found)
+            cells = [f"{cell} ({gain})" for cell, gain in zip(cells, gains)]
         table.append([line.label, str(line.n_runs), *cells])
     return tabulate(table, header, tablefmt="pipe", disable_numparse=True)
 
 
-def _short(text: str) -> str:
-    return re.sub(r"e-0(\d)", r"e-\1", text).replace("0.", ".").replace("-.", "−.")
+def _p_value(p: float) -> str:
+    """``.02``, ``2e-5``."""
+    return f"{p:.1g}".replace("0.", ".") if p >= 1e-3 else f"{p:.0e}".replace("e-0", "e-")
 
 
 if __name__ == "__main__":

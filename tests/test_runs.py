@@ -184,6 +184,8 @@ def test_interrupt_leaves_a_base_to_go_on_from(command, monkeypatch, capsys):
         ({"threshold": {"label": 5}}, "nothing to learn"),
         ({"interacted_users": "some"}, "interacted_users is 'some'"),
         ({"old_item_mean": "median"}, "old_item_mean is 'median'"),
+        ({"warm_up_first_order": "no"}, "warm_up_first_order is 'no', but must be True or False"),
+        ({"sparse_embedding": "no"}, "sparse_embedding is 'no', but must be None or True or False"),
         ({"mwuf_variant": "shft"}, "mwuf_variant is 'shft', but must be full or init or shift"),
         ({"warm_up_optimizer": "new"}, "warm_up_optimizer is 'new'"),
         ({"metrics": "NDCG"}, "'NDCG' does not score labelled samples"),

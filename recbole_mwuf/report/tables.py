@@ -99,7 +99,7 @@ def paper_comparison(rows: list[Line], dataset: str) -> str:
         for phase in PHASES:
             theirs = paper.at[line.label, phase]
             ours = line.auc[phase].mean() if len(line.auc[phase]) else None
-            difference = GAP if ours is None else _signed(ours - theirs)
+            difference = GAP if ours is None else signed(ours - theirs)
             cells += [_number(ours), _number(theirs), difference]
         table.append(cells)
     return _markdown(header, table)
@@ -122,7 +122,7 @@ def verdict(rows: list[Line]) -> str:
                     p = "not tested" if found.p is None else f"p = {found.p:.2g}"
                     exceptions.append(
                         f"- {line.label} against {baseline.label} at {_TITLES[phase]}: "
-                        f"{GAP if found.difference is None else _signed(found.difference)} ({p})"
+                        f"{GAP if found.difference is None else signed(found.difference)} ({p})"
                     )
     if not n_compared:
         return ""
@@ -145,7 +145,8 @@ def _number(value: float | None) -> str:
     return GAP if value is None else f"{value:.4f}".replace("0.", ".", 1)
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """``+.0480``, ``−.0214``."""
     return f"{value:+.4f}".replace("0.", ".", 1).replace("-", "−")
 
 
