@@ -92,6 +92,8 @@ def _gather(tensor: Tensor) -> list[Tensor]:
 
 def average_statistics(model: nn.Module) -> None:
     """Give every process the mean of the BatchNorm statistics."""
+    if world_size() == 1:
+        return
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d)]
     statistics = [s for m in norms for s in (m.running_mean, m.running_var) if s is not None]
     for own, mean in zip(statistics, average(statistics, 1) if statistics else []):

@@ -45,6 +45,9 @@ class OnlineTrainer(WarmUpTrainer):
         self.seconds, self.samples = 0.0, 0
         self.prepare()
 
+    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
+        return super()._train_epoch(train_data, epoch_idx, self.model.online_loss, show_progress)
+
     def grow(self, n_items: int) -> None:
         """Make room for more items in the model and in an optimiser that goes on."""
         self.model.grow(n_items)

@@ -95,3 +95,5 @@ class MWUF(WarmUpModel):
     def meta_loss(self, interaction: Interaction) -> tuple[Tensor, ...]:
         """The same losses from one forward pass over 2B rows: step 2 is where the time goes."""
         return self.log_losses(interaction, *self.cold_and_warm(interaction[self.ITEM_ID]))
+
+    online_loss = meta_loss  # a step on one sample is mostly the forward passes' overhead

@@ -107,8 +107,9 @@ class WarmUpModel(AbstractRecommender):
 
     def train(self, mode: bool = True) -> WarmUpModel:
         """Switch the method's own modules; a fixed base stays in evaluation mode (BatchNorm)."""
-        super().train(mode)
-        self.base.eval()
+        self.training = mode
+        for name, module in self.named_children():
+            module.train(mode and name != "base")
         return self
 
     @property
@@ -236,6 +237,10 @@ class WarmUpModel(AbstractRecommender):
 
     def meta_loss(self, interaction: Interaction) -> Tensor | tuple[Tensor, ...]:
         """The loss of step 2."""
+        return self.calculate_loss(interaction)
+
+    def online_loss(self, interaction: Interaction) -> Tensor | tuple[Tensor, ...]:
+        """The loss of steps 4 to 6 for a few samples that have just come in."""
         return self.calculate_loss(interaction)
 
     def predict(self, interaction: Interaction) -> Tensor:
