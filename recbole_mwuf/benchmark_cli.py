@@ -88,8 +88,10 @@ class _Grid:
         first = resolved["seed"]
         seeds = options.seeds or list(range(first, first + options.runs))
         self.jobs = [] if options.report_only else builder.jobs(self.sections, seeds)
-        if self.jobs and options.ray is None:  # a cluster's machines have data of their own
-            _need_data(self.jobs[0])
+        interactions = Path(resolved["data_path"], f"{resolved['dataset']}.inter")
+        # a cluster's machines have data of their own
+        if self.jobs and options.ray is None and not interactions.is_file():
+            _download(self.jobs[0])
         self.folder = ResultFolder(options.output or Path("results", resolved["dataset"]))
 
     def gather(self, engine: Engine, command: str) -> int:
@@ -118,11 +120,9 @@ def _sections(builder: GridBuilder, options: argparse.Namespace) -> list[Section
     return sections
 
 
-def _need_data(job: Job) -> None:
+def _download(job: Job) -> None:
     """Load data that are not here yet: RecBole downloads them, or an error says why not."""
-    config = Config(job.model, job.base, job.dataset, job.config_files, job.settings)
-    if not Path(config["data_path"], f"{config['dataset']}.inter").is_file():
-        ColdStartDataset(config)
+    ColdStartDataset(Config(job.model, job.base, job.dataset, job.config_files, job.settings))
 
 
 def _settings(arguments: list[str]) -> dict[str, str]:

@@ -138,8 +138,11 @@ class Config(RecBoleConfig):
     def _load_internal_config_dict(self, model, model_class, dataset):
         super()._load_internal_config_dict(self.base, self.base_class, dataset)
         own = [f"dataset/{dataset}", f"model/{self.base}", f"model/{model}"]
+        defaults: dict[str, object] = {}
         for name in dict.fromkeys(["overall", *own]):
-            self.internal_config_dict.update(read_properties(name, self.yaml_loader))
+            defaults.update(read_properties(name, self.yaml_loader))
+        self.internal_config_dict.update(defaults)
+        self._flags = [name for name, value in defaults.items() if isinstance(value, bool)]
 
     def _get_final_config_dict(self):
         self._check_names()
@@ -194,10 +197,7 @@ class Config(RecBoleConfig):
                 f"eval_step={self['eval_step']}: early stopping scores held-out new items; give "
                 "their share, such as --validation_items=0.2"
             )
-        files = ("overall", f"model/{self['base']}", f"model/{self['model']}")
-        defaults = {name: value for file in files for name, value in read_properties(file).items()}
-        flags = {n: (True, False) for n, value in defaults.items() if isinstance(value, bool)}
-        for name, allowed in {**CHOICES, **flags}.items():
+        for name, allowed in {**CHOICES, **dict.fromkeys(self._flags, (True, False))}.items():
             if name in self and self[name] not in allowed:
                 choices = " or ".join(map(str, allowed))
                 raise UserError(f"{name} is '{self[name]}', but must be {choices}")

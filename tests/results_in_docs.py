@@ -9,12 +9,10 @@ import re
 import sys
 from pathlib import Path
 
-from tabulate import tabulate
-
 from recbole_mwuf.benchmark.grid import presets
 from recbole_mwuf.data import PHASES
 from recbole_mwuf.report.scores import Line, compare, lines, own_base, read_scores
-from recbole_mwuf.report.tables import mean_and_std, panel_table, signed
+from recbole_mwuf.report.tables import markdown_table, mean_and_std, panel_table, signed
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -73,7 +71,7 @@ def gains_table(rows: list[Line]) -> str:
             gains = (f"{signed(c.difference)}, p {_p_value(c.p)}" for c in found)
             cells = [f"{cell} ({gain})" for cell, gain in zip(cells, gains)]
         table.append([line.label, str(line.n_runs), *cells])
-    return tabulate(table, header, tablefmt="pipe", disable_numparse=True)
+    return markdown_table(header, table)
 
 
 def _p_value(p: float) -> str:

@@ -84,8 +84,9 @@ def _draw_panel(axis: Axes, rows: list[Line], title: str, styles: dict[str, dict
         x, values = range(len(PHASES)), line.auc.values()
         mean = [float(v.mean()) for v in values]  # NaN, a gap, where there is no run
         std = [float(v.std(ddof=1)) if len(v) > 1 else 0.0 for v in values]
-        style = styles[_name(line)]
-        axis.plot(x, mean, label=_name(line), linewidth=1.6, markersize=4.5, **style)
+        name = _name(line)
+        style = styles[name]
+        axis.plot(x, mean, label=name, linewidth=1.6, markersize=4.5, **style)
         low, high = ([m + sign * s for m, s in zip(mean, std)] for sign in (-1, 1))
         axis.fill_between(x, low, high, color=style["color"], alpha=0.1, linewidth=0)
     axis.set_title(title, fontsize=9)

@@ -44,7 +44,7 @@ def auc_table(rows: list[Line]) -> str:
                 cells.append(_percent(mean_rela_impr(line, reference, phase)))
             cells.append(_percent(mean_rela_impr(line, own_base(line, rows), phase)))
         table.append(cells)
-    return _markdown(header, table)
+    return markdown_table(header, table)
 
 
 def _auc_cell(line: Line, rows: list[Line], phase: str) -> str:
@@ -71,7 +71,7 @@ def panel_table(rows: list[Line]) -> str:
         names = [*([_escape(line.panel)] if several else []), _escape(line.label)]
         cells = [_auc_cell(line, panel, phase) for phase in PHASES]
         table.append([*names, str(line.n_runs), *cells])
-    return _markdown(header, table)
+    return markdown_table(header, table)
 
 
 @cache
@@ -102,7 +102,7 @@ def paper_comparison(rows: list[Line], dataset: str) -> str:
             difference = GAP if ours is None else signed(ours - theirs)
             cells += [_number(ours), _number(theirs), difference]
         table.append(cells)
-    return _markdown(header, table)
+    return markdown_table(header, table)
 
 
 def verdict(rows: list[Line]) -> str:
@@ -158,7 +158,8 @@ def _escape(text: str) -> str:
     return text.replace("|", r"\|").replace("_", r"\_")
 
 
-def _markdown(header: list[str], rows: list[list[str]]) -> str:
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
+    """Names to the left, what follows ``runs`` and itself to the right."""
     n_names = header.index("runs") if "runs" in header else 1
     align = ["left"] * n_names + ["right"] * (len(header) - n_names)
     return tabulate(rows, header, tablefmt="pipe", colalign=align, disable_numparse=True)

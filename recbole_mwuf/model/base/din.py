@@ -56,9 +56,9 @@ class DIN(ItemSideRecommender):
         self.encoder.apply(xavier_normal_initialization)
 
     def represent(self, interaction: Interaction) -> Tensor:
-        whole = (*self.history(interaction), interaction[self.USER_ID])
         if self.device.type != "cpu":
-            return self.encode(*whole)
+            return super().represent(interaction)
+        whole = (*self.history(interaction), interaction[self.USER_ID])
         parts = zip(*(tensor.split(_AT_ONCE) for tensor in whole))
         return torch.cat([self.encode(*part) for part in parts])
 
