@@ -2,7 +2,7 @@
 
 import sys
 
-from recbole_mwuf.benchmark_cli import main
+from recbole_mwuf.cli import run_command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command("experiment", sys.argv[1:], "run_benchmark.py"))

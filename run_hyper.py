@@ -2,7 +2,7 @@
 
 import sys
 
-from recbole_mwuf.tuning_cli import main
+from recbole_mwuf.cli import run_command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command("tune", sys.argv[1:], "run_hyper.py"))

@@ -5,4 +5,4 @@ import sys
 from recbole_mwuf.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(prog="run_recbole_mwuf.py"))

@@ -31,7 +31,8 @@ setup(
     package_dir={"recbole_mwuf.properties": "properties"},
     package_data={
         "recbole_mwuf.properties": ["*.yaml", "*/*.yaml", "*/*.hyper"],
-        "recbole_mwuf.report": ["*.csv"],
+        "recbole_mwuf": ["py.typed"],
+        "recbole_mwuf.experiment.report": ["*.csv"],
     },
     install_requires=[
         'recbole>=1.2.1,<1.3; python_version < "3.12"',
@@ -67,8 +68,6 @@ setup(
     entry_points={
         "console_scripts": [
             "recbole-mwuf=recbole_mwuf.cli:main",
-            "recbole-mwuf-benchmark=recbole_mwuf.benchmark_cli:main",
-            "recbole-mwuf-hyper=recbole_mwuf.tuning_cli:main",
         ]
     },
 )

@@ -39,7 +39,7 @@ from recbole_mwuf.data import ColdStartDataset, SetLoader  # noqa: E402
 from recbole_mwuf.data.dataset import select  # noqa: E402
 from recbole_mwuf.model.base import create_base  # noqa: E402
 from recbole_mwuf.model.base.item_side import ItemSideRecommender  # noqa: E402
-from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp  # noqa: E402
+from recbole_mwuf.model.warm_up.method import NoWarmUp  # noqa: E402
 from recbole_mwuf.registry import get_model  # noqa: E402
 from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, seed_stage  # noqa: E402
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 from pandas.errors import ChainedAssignmentError
+from recbole.config import Config as RecBoleConfig
 
 # numpy >= 2 lacks the names that RecBole's Config.compatibility_settings reads
 _NUMPY_NAMES = {"float_": np.float64, "complex_": np.complex128, "unicode_": np.str_}
@@ -32,6 +33,12 @@ def older_libraries() -> Iterator[None]:
         pd.Series.agg, pd.read_csv = _agg, _read_csv
         for name in numpy_names:
             delattr(np, name)
+
+
+def numpy_names() -> None:
+    """Give numpy the names that RecBole's models read, as its Config does."""
+    with older_libraries():
+        RecBoleConfig.compatibility_settings(None)
 
 
 def _agg_values(self, func=None, *args, **kwargs):

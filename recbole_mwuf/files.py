@@ -10,13 +10,13 @@ from pathlib import Path
 
 
 @contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its place when the block ends well.
 
     Examples:
         >>> import tempfile
         >>> target = Path(tempfile.mkdtemp()) / "figures.txt"
-        >>> with written_whole(target) as part:
+        >>> with atomic_write(target) as part:
         ...     _ = part.write_text("0.5")
         >>> target.read_text()
         '0.5'
@@ -41,5 +41,5 @@ def plain_values(settings: dict) -> dict:
 def write_json(path: str | Path, content: dict) -> None:
     """Write a JSON file; NaN is refused, since it is no JSON."""
     text = json.dumps(content, indent=1, allow_nan=False)
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text + "\n", encoding="utf-8")

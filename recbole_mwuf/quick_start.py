@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from logging import getLogger
 from pathlib import Path
@@ -18,30 +21,21 @@ from torch import nn
 from recbole_mwuf import __version__
 from recbole_mwuf.config import Config, with_tuning_defaults
 from recbole_mwuf.data import PHASES, VALIDATION, ColdStartDataset, SetLoader
-from recbole_mwuf.distributed import launch, rank, world_size
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.evaluator.result import RunResult
 from recbole_mwuf.files import plain_values
 from recbole_mwuf.model.base import create_base
-from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp, WarmUpModel
-from recbole_mwuf.registry import get_method
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
+from recbole_mwuf.model.warm_up.plain import NoWarmUp
+from recbole_mwuf.parallel.collectives import own_shard, rank, world_size
+from recbole_mwuf.parallel.processes import connect, launch
+from recbole_mwuf.registry import get_method, import_modules, registered_modules
 from recbole_mwuf.trainer import (
     BaseTrainer,
     WarmUpTrainer,
     checkpoint,
     evaluate_loader,
     seed_stage,
-)
-
-# what a result file tells about time and memory; 0 for a step that was not taken
-_TIMING = (
-    "load_s",
-    "pretrain_s",
-    "pretrain_samples_per_s",
-    "meta_s",
-    "meta_samples_per_s",
-    "phases_s",
-    "peak_rss_mb",
 )
 
 
@@ -52,8 +46,6 @@ def run(
     config_file_list: list[str] | None = None,
     config_dict: dict | None = None,
     saved: bool = True,
-    data: ColdStartDataset | None = None,
-    base_file: Path | None = None,
 ) -> RunResult:
     """Run the paper's six steps and return the metrics of every phase.
 
@@ -64,62 +56,54 @@ def run(
         config_file_list: YAML files of settings.
         config_dict: Settings by name.
         saved: Whether to write checkpoints and the result file.
-        data: The data set, if it has been loaded for an earlier run.
-        base_file: Checkpoint of the pre-trained base: read if it is there, written if not.
 
     Returns:
         RunResult: metrics by phase and protocol, timing, settings.
 
     Raises:
         UserError: if a setting, a file or the data does not fit; the message says what would.
-        ValueError: if ``data`` was loaded with other settings.
 
     ``run("MWUF", base="WideDeep", dataset="ml-100k").table()`` is what the command line prints.
     """
-    config = Config(model, base, dataset, config_file_list, config_dict)
-    init_logger(config)
+    return execute(Config(model, dataset, config_file_list, config_dict, base=base), saved)
+
+
+def execute(
+    config: Config,
+    saved: bool = True,
+    data: ColdStartDataset | None = None,
+    base_file: Path | None = None,
+) -> RunResult:
+    """:func:`run` with settings that are read already.
+
+    Args:
+        config: The settings.
+        saved: Whether to write checkpoints and the result file.
+        data: The data set, if it has been loaded for an earlier run.
+        base_file: Checkpoint of the pre-trained base: read if it is there, written if not.
+
+    Raises:
+        UserError: as :func:`run`.
+        ValueError: if ``data`` was loaded with other settings.
+    """
     if world_size() == 1 and max(config["nproc"] or 1, config["world_size"] or 1) > 1:
         Path(config["checkpoint_dir"]).mkdir(parents=True, exist_ok=True)
-        one = partial(run, saved=saved, base_file=base_file)
-        names = (model, base, dataset, config_file_list)
-        return launch(one, names, config_dict or {}, config)
-    logger = getLogger()
-    logger.info(config)
+        own = partial(_in_one_process, config.given, saved, base_file, registered_modules())
+        return launch(own, config)
+    _start_logging(config)
     if config["torch_threads"] is not None:
         torch.set_num_threads(config["torch_threads"])
-    timing = dict.fromkeys(_TIMING, 0.0)
-    seed_stage(config)
-    if data is None:
-        start = perf_counter()
-        data = ColdStartDataset(config)
-        timing["load_s"] = perf_counter() - start
-    elif not data.fits(config):
-        raise ValueError(f"the data set given was loaded with other settings: {data}")
-    logger.info(data)
-    logger.info(set_color("Cold-start split", "blue") + f": {data.split.counts()}")
-
+    data, load_s = _load(config, data)
     method = get_method(config["model"])
     files = _OutputFiles(config) if saved and rank() == 0 else None
-    given = config["pretrained_base"]
-    if base_file is None:
-        base_file = files.base if files is not None else None
-    elif given is None and base_file.is_file():
-        given = base_file
-    trained_base = _train_base(config, data, method, given, base_file, timing)
-    base_phases = None
+    trained = _pretrain(config, data, method, _BaseFiles.of(config, files, base_file))
     try:
-        if method is not NoWarmUp and config["base_phases"]:
-            logger.info(set_color("The base without warm-up", "blue") + f": {config['base']}")
-            shared = method.shares_pretrained_base
-            plain = trained_base if shared else _train_base(config, data, NoWarmUp, None, None, {})
-            _, base_phases = _warm_up(config, data, NoWarmUp, plain, {})
-        trainer, phases = _warm_up(config, data, method, trained_base, timing)
+        base_phases = _run_base(config, data, method, trained.module)
+        trainer, phases = _warm_up(config, data, method, trained.module)
     except KeyboardInterrupt:
-        if base_file is not None and base_file.is_file():
-            logger.warning(f"Interrupted. Continue with --pretrained_base={base_file}")
+        if trained.file is not None and trained.file.is_file():
+            getLogger().warning(f"Interrupted. Continue with --pretrained_base={trained.file}")
         raise
-    timing["peak_rss_mb"] = _peak_rss_mb()
-
     result = RunResult(
         model=config["model"],
         base=config["base"],
@@ -128,7 +112,7 @@ def run(
         split=data.split.counts(),
         phases=phases,
         base_phases=base_phases,
-        timing={name: round(value, 3) for name, value in timing.items()},
+        timing=_timing(load_s, trained, trainer),
         config=plain_values(config.final_config_dict),
         versions=_versions(),
     )
@@ -139,12 +123,23 @@ def run(
     return result
 
 
+def _in_one_process(
+    given: dict, saved: bool, base_file: Path | None, modules: list[str], own: dict
+) -> RunResult:
+    """One of several processes: the user's settings and this process's own numbers."""
+    import_modules(modules)
+    config = Config(config_dict={**given, **own})
+    connect(config)
+    return execute(config, saved, base_file=base_file)
+
+
 def objective_function(
     config_dict: dict | None = None,
     config_file_list: list[str] | None = None,
     saved: bool = False,
     data: ColdStartDataset | None = None,
     base_file: Path | None = None,
+    arguments: Iterable[str] = (),
 ) -> dict:
     """A trial of RecBole's HyperTuning: a run that is scored as ``properties/tuning.yaml`` says.
 
@@ -152,8 +147,9 @@ def objective_function(
         config_dict: The trial's settings.
         config_file_list: YAML files of settings.
         saved: Whether to write checkpoints and the result file.
-        data: As in :func:`run`.
-        base_file: As in :func:`run`.
+        data: As in :func:`execute`.
+        base_file: As in :func:`execute`.
+        arguments: ``--name=value`` texts that are the same for all trials.
 
     Returns:
         dict: ``best_valid_score`` and what else RecBole's HyperTuning reads of a result. There is
@@ -163,7 +159,8 @@ def objective_function(
         UserError: if the metric, a phase or the protocol to optimise is not part of a result.
     """
     files = with_tuning_defaults(config_file_list)
-    result = run(None, None, None, files, config_dict, saved, data, base_file)
+    config = Config(config_file_list=files, config_dict=config_dict, arguments=arguments)
+    result = execute(config, saved, data, base_file)
     metric, protocol = result.config["tune_metric"].lower(), result.config["tune_protocol"]
     phases = result.config["tune_phases"]
     try:
@@ -195,56 +192,138 @@ class _OutputFiles:
         self.base = folder / f"{config['base']}-{config['dataset']}-base-{now}.pth"
 
 
-def _train_base(
+@dataclass(frozen=True)
+class _BaseFiles:
+    """Where a trained base comes from and goes to.
+
+    Attributes:
+        given: A checkpoint to load; None to train.
+        written: Where a base that was trained goes; None for nowhere.
+    """
+
+    given: str | Path | None = None
+    written: Path | None = None
+
+    @classmethod
+    def of(cls, config: Config, files: _OutputFiles | None, kept: Path | None) -> _BaseFiles:
+        """The user's ``pretrained_base``, else the one that is kept for several runs."""
+        given = config["pretrained_base"]
+        if given is None and kept is not None and kept.is_file():
+            given = kept
+        return cls(given, kept or (None if files is None else files.base))
+
+
+@dataclass(frozen=True)
+class _TrainedBase:
+    """A base after step 1.
+
+    Attributes:
+        file: Its checkpoint, if there is one.
+        seconds: What pre-training took; 0 if it was loaded.
+        samples: Samples that pre-training saw.
+    """
+
+    module: nn.Module
+    file: Path | None
+    seconds: float = 0.0
+    samples: int = 0
+
+
+def _start_logging(config: Config) -> None:
+    """RecBole's logger; the settings go to the log file, to the console with ``state=DEBUG``."""
+    init_logger(config)
+    logger = getLogger()
+    if config["state"].lower() == "debug":
+        logger.debug(config)
+        return
+    record = logger.makeRecord("settings", logging.INFO, __file__, 0, str(config), (), None)
+    for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(record)
+
+
+def _load(config: Config, data: ColdStartDataset | None) -> tuple[ColdStartDataset, float]:
+    """The data set and the seconds that loading took."""
+    seed_stage(config)
+    start = perf_counter()
+    loaded = ColdStartDataset(config) if data is None else data
+    seconds = 0.0 if data is not None else perf_counter() - start
+    if not loaded.fits(config):
+        raise ValueError(f"the data set given was loaded with other settings: {data}")
+    getLogger().info(loaded)
+    getLogger().info(set_color("Cold-start split", "blue") + f": {loaded.split.counts()}")
+    return loaded, seconds
+
+
+def _pretrain(
     config: Config,
     data: ColdStartDataset,
-    method: type[WarmUpModel],
-    pretrained: str | Path | None,
-    base_file: Path | None,
-    timing: dict,
-) -> nn.Module:
+    method: type[WarmUpMethod],
+    files: _BaseFiles,
+) -> _TrainedBase:
     """Step 1: pre-train the base on the old items, or take the one that was given."""
     seed_stage(config)
     base = create_base(config, data)
     model = method(config, data, base)  # refuses what does not fit before hours of training
     own = not method.shares_pretrained_base
     trained_for = method.__name__ if own else checkpoint.ANY_METHOD
-    if pretrained is not None:
-        checkpoint.load_base(pretrained, base, data, trained_for)
-        return base
+    if files.given is not None:
+        checkpoint.load_base(files.given, base, data, trained_for)
+        return _TrainedBase(base, files.written)
     base.requires_grad_(True)
     seed_stage(config)
     trainer = BaseTrainer(config, base, model.pretrain_loss if own else None)
 
     def validate() -> dict:
-        order = model.scoring_order
-        held_out = SetLoader(data, VALIDATION, config["eval_batch_size"], "cold", order)
+        size, order = config["eval_batch_size"], model.scoring_order
+        held_out = SetLoader(data, VALIDATION, size, "cold", order, shard=own_shard())
         if own:
             model.observe(data.history, "cold")
         return evaluate_loader(config, model if own else base, held_out)
 
-    trainer.train(model.pretrain_loader(config, data), validate)
+    trainer.train(model.pretrain_loader(config, data, own_shard()), validate)
     trainer.tensorboard.close()  # or its thread stays as long as the process
-    timing["pretrain_s"] = trainer.seconds
-    timing["pretrain_samples_per_s"] = _rate(trainer.samples, trainer.seconds)
-    if base_file is not None and rank() == 0:
-        trainer.save_base(base_file, data, trained_for)
-    return base
+    if files.written is not None and rank() == 0:
+        trainer.save_base(files.written, data, trained_for)
+    return _TrainedBase(base, files.written, trainer.loop.seconds, trainer.loop.samples)
+
+
+def _run_base(
+    config: Config, data: ColdStartDataset, method: type[WarmUpMethod], trained: nn.Module
+) -> dict | None:
+    """The phases of the base without warm-up; None if the run is that itself or leaves it out."""
+    if method is NoWarmUp or not config["base_phases"]:
+        return None
+    getLogger().info(set_color("The base without warm-up", "blue") + f": {config['base']}")
+    shared = method.shares_pretrained_base
+    plain = trained if shared else _pretrain(config, data, NoWarmUp, _BaseFiles()).module
+    return _warm_up(config, data, NoWarmUp, plain)[1]
 
 
 def _warm_up(
-    config: Config, data: ColdStartDataset, method: type[WarmUpModel], base: nn.Module, timing: dict
+    config: Config, data: ColdStartDataset, method: type[WarmUpMethod], base: nn.Module
 ) -> tuple[WarmUpTrainer, dict]:
-    """Steps 2 to 6 for one method on a trained base."""
+    """Steps 2 to 6 for one method on a trained base: its trainer and the metrics by phase."""
     seed_stage(config)
     trainer = WarmUpTrainer(config, method(config, data, base).to(config["device"]))
     trainer.meta_train(data)
     phases = trainer.run_phases(data)
     trainer.tensorboard.close()
-    timing["meta_s"] = trainer.meta_seconds
-    timing["meta_samples_per_s"] = _rate(trainer.meta_samples, trainer.meta_seconds)
-    timing["phases_s"] = trainer.phases_seconds
     return trainer, phases
+
+
+def _timing(load_s: float, trained: _TrainedBase, trainer: WarmUpTrainer) -> dict[str, float]:
+    """What a result file tells about time and memory; 0 for a step that was not taken."""
+    timing = {
+        "load_s": load_s,
+        "pretrain_s": trained.seconds,
+        "pretrain_samples_per_s": _rate(trained.samples, trained.seconds),
+        "meta_s": trainer.meta_seconds,
+        "meta_samples_per_s": _rate(trainer.meta_samples, trainer.meta_seconds),
+        "phases_s": trainer.phases_seconds,
+        "peak_rss_mb": _peak_rss_mb(),
+    }
+    return {name: round(value, 3) for name, value in timing.items()}
 
 
 def _rate(samples: int, seconds: float) -> float:

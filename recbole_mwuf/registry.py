@@ -1,61 +1,149 @@
-"""Names on the command line -> classes: this package's own first, then RecBole's."""
+"""Names on the command line -> classes: this package's and its guests' first, then RecBole's.
+
+A guest registers a class with a decorator, or a package of its own names it in an entry point:
+
+    [project.entry-points."recbole_mwuf.methods"]
+    MyMethod = "my_package:MyMethod"
+"""
 
 from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TypeVar
 
-import torch
 from recbole.model.abstract_recommender import AbstractRecommender, ContextRecommender
 from recbole.utils import ModelType
-from recbole.utils import get_model as _get_recbole_model
 
 from recbole_mwuf.errors import UserError
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
+from recbole_mwuf.model.warm_up.plain import NoWarmUp
+from recbole_mwuf.recbole_models import context_aware_models, get_recbole_model
+from recbole_mwuf.settings import Setting, read_settings
 
-CONTEXT_AWARE = "recbole.model.context_aware_recommender"
-BASES = {
-    "AFN": "recbole_mwuf.model.base.afn",
-    "DIN": "recbole_mwuf.model.base.din",
-    "GRU4Rec": "recbole_mwuf.model.base.sequence_encoders",
-    "NARM": "recbole_mwuf.model.base.sequence_encoders",
-    "SASRec": "recbole_mwuf.model.base.sequence_encoders",
-    "STAMP": "recbole_mwuf.model.base.sequence_encoders",
-}
-WARM_UP_METHODS = {
-    "DropoutNet": "recbole_mwuf.model.warm_up.dropoutnet",
-    "MeLU": "recbole_mwuf.model.warm_up.melu",
-    "MetaEmb": "recbole_mwuf.model.warm_up.meta_emb",
-    "MWUF": "recbole_mwuf.model.warm_up.mwuf",
+Model = TypeVar("Model", bound=type)
+
+METHODS = "recbole_mwuf.methods"  # groups of entry points
+BASES = "recbole_mwuf.bases"
+_OWN = {
+    METHODS: {
+        "DropoutNet": "recbole_mwuf.model.warm_up.dropoutnet",
+        "MeLU": "recbole_mwuf.model.warm_up.melu",
+        "MetaEmb": "recbole_mwuf.model.warm_up.meta_emb",
+        "MWUF": "recbole_mwuf.model.warm_up.mwuf",
+    },
+    BASES: {
+        "AFN": "recbole_mwuf.model.base.afn",
+        "DIN": "recbole_mwuf.model.base.din",
+        "GRU4Rec": "recbole_mwuf.model.base.sequence_encoders",
+        "NARM": "recbole_mwuf.model.base.sequence_encoders",
+        "SASRec": "recbole_mwuf.model.base.sequence_encoders",
+        "STAMP": "recbole_mwuf.model.base.sequence_encoders",
+    },
 }
 # they bypass the table of ID embeddings that all other context-aware models of RecBole read; a
-# model unknown here is found out when it scores its first row (model/item_embedding.py)
+# model unknown here is found out when it scores its first row (model/item_table/column.py)
 WITHOUT_ID_EMBEDDINGS = ("FFM", "LR")
+_registered: dict[str, dict[str, type]] = {METHODS: {}, BASES: {}}
+
+
+def register_method(method: Model) -> Model:
+    """Make a warm-up method known under its class's name; also as a decorator.
+
+    Args:
+        method: A subclass of :class:`~recbole_mwuf.model.warm_up.method.WarmUpMethod`.
+
+    Raises:
+        UserError: if it is no such class or its name is taken.
+    """
+    return _register(METHODS, method, WarmUpMethod)
+
+
+def register_base(base: Model) -> Model:
+    """Make a base model known under its class's name; also as a decorator.
+
+    Args:
+        base: A RecBole context-aware model, or an
+            :class:`~recbole_mwuf.model.base.item_side.ItemSideRecommender`.
+
+    Raises:
+        UserError: if it is no such class or its name is taken.
+    """
+    return _register(BASES, base, ContextRecommender)
+
+
+def _register(group: str, model: Model, kind: type) -> Model:
+    name = model.__name__
+    if not issubclass(model, kind):
+        raise UserError(f"{name} cannot be registered: it is no {kind.__name__}")
+    known = _registered[group].get(name)
+    same = known is not None and known.__qualname__ == model.__qualname__
+    if not same and name in names(METHODS) | names(BASES):
+        raise UserError(f"{name} cannot be registered: there is a model of that name")
+    _registered[group][name] = model  # a notebook's cell may define it anew
+    return model
+
+
+def registered_modules() -> list[str]:
+    """Modules whose import registers what was registered here, for another process."""
+    modules = {m.__module__ for models in _registered.values() for m in models.values()}
+    return sorted(modules - {"__main__", "__mp_main__"})  # a new process runs these by itself
+
+
+def import_modules(modules: Iterable[str]) -> None:
+    """The counterpart of :func:`registered_modules` in the other process."""
+    for module in modules:
+        importlib.import_module(module)
+
+
+@cache
+def _installed(group: str) -> Mapping[str, EntryPoint]:
+    """What other packages offer by entry points."""
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def names(group: str) -> set[str]:
+    """Names of a group's models: this package's, installed ones, registered ones."""
+    return {*_OWN[group], *_installed(group), *_registered[group]}
+
+
+def _find(group: str, name: str) -> type | None:
+    """A group's class of a name; None if it has none."""
+    if name in _OWN[group]:
+        return getattr(importlib.import_module(_OWN[group][name]), name)
+    if name in _registered[group]:
+        return _registered[group][name]
+    if name in _installed(group):
+        try:
+            found = _installed(group)[name].load()
+        except (ImportError, AttributeError) as error:
+            raise UserError(f"{name}: its package cannot be loaded: {error}") from error
+        kind = WarmUpMethod if group == METHODS else ContextRecommender
+        if not (isinstance(found, type) and issubclass(found, kind)):
+            raise UserError(f"{name}: entry point '{group}' of its package is no {kind.__name__}")
+        return found
+    return None
 
 
 def get_model(name: str) -> type[AbstractRecommender]:
     """The model class of a name.
 
     Args:
-        name: A warm-up method, a base of this package, or a model of RecBole.
+        name: A warm-up method, a base of this package or a guest's, or a model of RecBole.
 
     Raises:
         UserError: if no model has that name; the message suggests the nearest names.
     """
-    for own in (WARM_UP_METHODS, BASES):
-        if name in own:
-            return getattr(importlib.import_module(own[name]), name)
+    found = _find(METHODS, name) or _find(BASES, name)
+    if found is not None:
+        return found
     try:
         return get_recbole_model(name)
     except (ValueError, AttributeError, ImportError) as error:
         raise UserError(f"there is no model '{name}'. {_suggestion(name)}") from error
-
-
-def get_recbole_model(name: str) -> type[AbstractRecommender]:
-    """RecBole's model of a name, also where this package has one of the same name."""
-    with _anomaly_detection_untouched():
-        return _get_recbole_model(name)
 
 
 def get_base(name: str) -> type[ContextRecommender]:
@@ -64,7 +152,7 @@ def get_base(name: str) -> type[ContextRecommender]:
     Raises:
         UserError: if the name is unknown or the model is of another kind.
     """
-    if name in WARM_UP_METHODS:
+    if is_warm_up_method(name):
         raise UserError(f"base={name} is a warm-up method; a base is a model such as WideDeep")
     model_class = get_model(name)
     if model_class.type != ModelType.CONTEXT:
@@ -83,25 +171,33 @@ def get_base(name: str) -> type[ContextRecommender]:
 
 def is_warm_up_method(name: str) -> bool:
     """Whether a name is a warm-up method, which needs a base."""
-    return name in WARM_UP_METHODS
+    return name in names(METHODS)
 
 
-def get_method(name: str) -> type[AbstractRecommender]:
+def get_method(name: str) -> type[WarmUpMethod]:
     """The class that takes a model through the phases; for a plain base, the one without warm-up.
 
     Args:
         name: A warm-up method or a base.
     """
-    if is_warm_up_method(name):
-        return get_model(name)
-    return importlib.import_module("recbole_mwuf.model.warm_up.warm_up_model").NoWarmUp
+    return _find(METHODS, name) or NoWarmUp
+
+
+def warm_up_methods() -> list[str]:
+    """Names of all warm-up methods."""
+    return sorted(names(METHODS))
 
 
 def known_bases() -> list[str]:
-    """Names of RecBole's context-aware models and of this package's bases, those refused too."""
-    package = importlib.import_module(CONTEXT_AWARE)
-    recbole_names = {n for n in dir(package) if isinstance(getattr(package, n), type)}
-    return sorted(recbole_names | set(BASES))
+    """Names of RecBole's context-aware models and of all other bases, those refused too."""
+    return sorted(context_aware_models() | names(BASES))
+
+
+def settings_of(name: str) -> Mapping[str, Setting]:
+    """What a method or a base declares for itself: in its class, else in ``properties/model/``."""
+    model = _find(METHODS, name) or _find(BASES, name)
+    declared = getattr(model, "settings", None)
+    return read_settings(f"model/{name}") if declared is None else declared
 
 
 def _bases() -> set[str]:
@@ -109,19 +205,9 @@ def _bases() -> set[str]:
 
 
 def _suggestion(name: str) -> str:
-    known = sorted(_bases() | set(WARM_UP_METHODS))
+    known = sorted(_bases() | names(METHODS))
     by_lower = {k.lower(): k for k in known}
     near = difflib.get_close_matches(name.lower(), list(by_lower), n=3, cutoff=0.5)
     if near:
         return f"Did you mean {' or '.join(by_lower[n] for n in near)}?"
     return f"Known are {', '.join(known)}."
-
-
-@contextmanager
-def _anomaly_detection_untouched() -> Iterator[None]:
-    """RecBole's sine.py switches autograd's anomaly mode on when it is imported: 2.8x slower."""
-    before = torch.is_anomaly_enabled()
-    try:
-        yield
-    finally:
-        torch.autograd.set_detect_anomaly(before)

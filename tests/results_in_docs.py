@@ -9,10 +9,10 @@ import re
 import sys
 from pathlib import Path
 
-from recbole_mwuf.benchmark.grid import presets
+from recbole_mwuf.experiment.grid import presets
 from recbole_mwuf.data import PHASES
-from recbole_mwuf.report.scores import Line, compare, lines, own_base, read_scores
-from recbole_mwuf.report.tables import markdown_table, mean_and_std, panel_table, signed
+from recbole_mwuf.experiment.report.scores import MethodScores, compare, lines, own_base, read_scores
+from recbole_mwuf.experiment.report.tables import markdown_table, mean_and_std, panel_table, signed
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -59,7 +59,7 @@ def with_gains(text: str, folder: str) -> str:
     return GAINS.sub(block, text)
 
 
-def gains_table(rows: list[Line]) -> str:
+def gains_table(rows: list[MethodScores]) -> str:
     """A plain base's AUC, and a method's with its difference to its base (paired t-test)."""
     header = ["method", "runs", *(phase.replace("_", "-") for phase in PHASES)]
     table = []

@@ -1,8 +1,11 @@
+"""Data: who is old, who is new, what each item has shown, in batches."""
+
 from recbole_mwuf.data.catalog import Catalog
-from recbole_mwuf.data.dataloader import SetLoader
 from recbole_mwuf.data.dataset import ColdStartDataset, load_unless_kept
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.item_state import ItemState
+from recbole_mwuf.data.loaders import SetLoader
+from recbole_mwuf.data.protocols import Batches, Fields
 from recbole_mwuf.data.split import (
     PHASES,
     SETS,
@@ -20,9 +23,11 @@ __all__ = [
     "SUPPORT",
     "VALIDATION",
     "WARM_SETS",
+    "Batches",
     "Catalog",
     "ColdStartDataset",
     "ColdStartSplit",
+    "Fields",
     "InteractionHistory",
     "ItemState",
     "ItemTaskLoader",

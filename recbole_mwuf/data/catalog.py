@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import repeat
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -62,8 +61,8 @@ class Catalog:
             for of in _FEATURES
         )
         # filled in by who owns the model: nothing has been seen yet
-        self.split = SimpleNamespace(is_old=np.zeros(self.item_num, dtype=bool))
-        self.history = SimpleNamespace(users=np.zeros(1, dtype=np.int64))
+        self.is_old = np.zeros(self.item_num, dtype=bool)
+        self.history_users = np.zeros(1, dtype=np.int64)
 
     @staticmethod
     def content_of(dataset: ColdStartDataset) -> dict[str, Any]:

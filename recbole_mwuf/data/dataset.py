@@ -174,6 +174,26 @@ class ColdStartDataset(Dataset):
         )
         return Interaction(columns)
 
+    @property
+    def is_old(self) -> np.ndarray:
+        """Items that the base knows, bool, shape ``[n_items]``."""
+        return self.split.is_old
+
+    @property
+    def history_users(self) -> np.ndarray:
+        """What histories are ranges of, int64, shape ``[n_rows]``."""
+        return self.history.users
+
+    def ordered_rows(self, name: str, order: str = "data") -> np.ndarray:
+        """Row numbers of one of the split's sets, in order of ``data``, ``time`` or ``user``."""
+        rows = self.split.rows(name)
+        if order == "time":
+            return rows[np.argsort(self.times[rows], kind="stable")]
+        if order == "user":
+            users = self.inter_feat[self.uid_field].cpu().numpy()
+            return rows[np.argsort(users[rows], kind="stable")]
+        return rows
+
     def subset(self, name: str, phase: str | None = None) -> ColdStartDataset:
         """One of the split's sets as a data set that RecBole's own loaders take.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from recbole.data.interaction import Interaction
 
 from recbole_mwuf.data.dataset import ColdStartDataset
-from recbole_mwuf.distributed import own_share
+from recbole_mwuf.parallel import Shard
 
 SUPPORT, QUERY = "task_support", "task_query"  # 1 where a row belongs to it; both 0: padding
 
@@ -24,10 +25,17 @@ class ItemTaskLoader:
         dataset: The split data set.
         batch_size: Samples in a mini-batch of all items together, at least K.
         seed: Seed of the drawing.
+        shard: Which of several processes this is.
     """
 
-    def __init__(self, dataset: ColdStartDataset, batch_size: int, seed: int):
-        self.dataset = dataset
+    def __init__(
+        self,
+        dataset: ColdStartDataset,
+        batch_size: int,
+        seed: int,
+        shard: Shard = Shard(),  # noqa: B008  (a tuple)
+    ):
+        self.dataset, self.shard = dataset, shard
         self.size = dataset.split.phase_size
         self.tasks_in_batch = max(1, batch_size // self.size)
         self.random = np.random.default_rng(seed)
@@ -52,7 +60,7 @@ class ItemTaskLoader:
         shuffled = np.argsort(split.items_in_order() + self.random.random(len(split.order)))
         tasks = self.random.permutation(len(self.items))
         for whole_chunk in np.array_split(tasks, len(self)):
-            chunk = own_share(whole_chunk)
+            chunk = self.shard.of(whole_chunk)
             start = split.first[self.items[chunk]] + 2 * self.size * self.task_of_item[chunk]
             positions = start[:, None] + np.arange(2 * self.size)
             rows = split.order[shuffled[positions]].reshape(len(chunk), 2, self.size)
@@ -70,9 +78,17 @@ class UserTaskLoader:
         config: Uses ``train_batch_size``, ``melu_task_size``, ``melu_min_samples``, ``seed``.
         dataset: The split data set.
         name: The set whose samples make up the tasks.
+        shard: Which of several processes this is.
     """
 
-    def __init__(self, config, dataset: ColdStartDataset, name: str):
+    def __init__(
+        self,
+        config: Any,
+        dataset: ColdStartDataset,
+        name: str,
+        shard: Shard = Shard(),  # noqa: B008
+    ):
+        self.shard = shard
         self.dataset, self.size = dataset, config["melu_task_size"]
         self.min_samples = config["melu_min_samples"]
         self.tasks_in_batch = max(1, config["train_batch_size"] // self.size)
@@ -98,7 +114,7 @@ class UserTaskLoader:
         starts, lengths = starts[enough], lengths[enough]
         tasks = self.random.permutation(len(starts))
         for whole_chunk in np.array_split(tasks, len(self)) if len(tasks) else []:
-            chunk = own_share(whole_chunk)
+            chunk = self.shard.of(whole_chunk)
             yield self._batch(order, starts[chunk, None], lengths[chunk, None])
 
     def _batch(self, order: np.ndarray, start: np.ndarray, length: np.ndarray) -> Interaction:

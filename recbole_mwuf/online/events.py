@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -158,12 +157,16 @@ class EventSet:
 
     def __init__(self, catalog: Catalog, events: Events, ranges: Ranges):
         self.config, self.catalog = catalog.config, catalog
-        self.split = SimpleNamespace(rows=lambda name: np.arange(len(events)))
+        self._n_rows = len(events)
         device = self.config["device"]
         self._users, self._items, self._labels, self._start, self._end = (
             torch.from_numpy(column).to(device)
             for column in (events.users, events.items, events.labels, ranges.start, ranges.end)
         )
+
+    def ordered_rows(self, name: str, order: str) -> np.ndarray:
+        """Row numbers of the only set, in the order in which they came in."""
+        return np.arange(self._n_rows)
 
     def batch(self, rows: Tensor, phase: str | None = None) -> Interaction:
         """Some interactions as a model reads them, row numbers ``[B]``."""

@@ -13,51 +13,17 @@ from recbole.utils import FeatureSource
 from torch import Tensor, nn
 
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.files import written_whole
-from recbole_mwuf.model.base.item_side import SEQUENCE, ItemSideRecommender
-from recbole_mwuf.model.item_embedding import ItemIDs
-from recbole_mwuf.model.warm_up.mwuf import MWUF
+from recbole_mwuf.files import atomic_write
+from recbole_mwuf.model.base.item_side import SEQUENCE
+from recbole_mwuf.model.item_table import ItemIDs
+from recbole_mwuf.model.warm_up.served import EMBEDDING, ROWS, Served
 from recbole_mwuf.online.item_warmer import ItemWarmer
 
-EMBEDDING, FIRST_ORDER = "item_embedding", "item_first_order"
-MEAN_USER = "mean_user_embedding"
+FIRST_ORDER = "item_first_order"
 HISTORY, HISTORY_LENGTH = "history", "history_length"
-_ROWS = 2  # of the example that is traced; the number of rows is free
 
 
-class _Served(nn.Module):
-    """What is exported: takes its inputs by position, in the order of their names.
-
-    Attributes:
-        inputs: An example of each, by name.
-    """
-
-    inputs: dict[str, Tensor]
-
-
-class WarmUpFunction(_Served):
-    """Eq. 5: item features, mean user embedding, cold row -> warm row; all inputs ``[B, ...]``.
-
-    Args:
-        warmer: Holds an MWUF.
-    """
-
-    def __init__(self, warmer: ItemWarmer):
-        super().__init__()
-        self.model = warmer.model
-        self.inputs = _item_features(warmer)
-        size = self.model.item_embedding.size
-        self.inputs[MEAN_USER] = torch.zeros(_ROWS, size)
-        self.inputs[EMBEDDING] = torch.zeros(_ROWS, size)
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        columns = dict(zip(self.inputs, inputs))
-        cold, mean_user = columns.pop(EMBEDDING), columns.pop(MEAN_USER)
-        features = self.model.item_embedding.embed_features(columns, cold.shape[0])
-        return self.model.transform(cold, features.flatten(1), mean_user)
-
-
-class Scorer(_Served):
+class Scorer(Served):
     """The base's prediction for users and items whose ID parameters are inputs: ``[B]``.
 
     A user's features are looked up; an item's are inputs, as is the history of a sequential base.
@@ -68,17 +34,16 @@ class Scorer(_Served):
 
     def __init__(self, warmer: ItemWarmer):
         super().__init__()
-        self.seam, self.base = warmer.model.item_embedding, warmer.model.base
+        self.table, self.base = warmer.model.table, warmer.model.base
         self.catalog = warmer.catalog
-        self.inputs = {self.catalog.uid_field: torch.zeros(_ROWS, dtype=torch.long)}
-        self.inputs.update(_item_features(warmer))
-        self.inputs[EMBEDDING] = torch.zeros(_ROWS, self.seam.size)
-        if self.seam.has_first_order:
-            self.inputs[FIRST_ORDER] = torch.zeros(_ROWS, 1)
-        if isinstance(self.base, ItemSideRecommender):
-            steps = self.base.history_length
-            self.inputs[HISTORY] = torch.zeros(_ROWS, steps, dtype=torch.long)
-            self.inputs[HISTORY_LENGTH] = torch.ones(_ROWS, dtype=torch.long)
+        self.inputs = {self.catalog.uid_field: torch.zeros(ROWS, dtype=torch.long)}
+        self.inputs.update(self.table.feature_columns(torch.arange(ROWS)))
+        self.inputs[EMBEDDING] = torch.zeros(ROWS, self.table.size)
+        if self.table.has_first_order:
+            self.inputs[FIRST_ORDER] = torch.zeros(ROWS, 1)
+        if steps := self.table.history_length:
+            self.inputs[HISTORY] = torch.zeros(ROWS, steps, dtype=torch.long)
+            self.inputs[HISTORY_LENGTH] = torch.ones(ROWS, dtype=torch.long)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         columns = dict(zip(self.inputs, inputs))
@@ -89,17 +54,11 @@ class Scorer(_Served):
         columns = {**self.catalog.pairs(users, torch.zeros_like(users)), **columns}
         if HISTORY in self.inputs:
             columns[SEQUENCE] = self.base.encode(*history, users)
-        return self.seam.scores(Interaction(columns), ids)
-
-
-def _item_features(warmer: ItemWarmer) -> dict[str, Tensor]:
-    """An example of the feature columns of items."""
-    feat = warmer.catalog.item_feat
-    return {} if feat is None else {name: feat[name][:_ROWS] for name in feat}
+        return self.table.scores(Interaction(columns), ids)
 
 
 def export(warmer: ItemWarmer, folder: str | Path) -> None:
-    """Write ``scorer.onnx``, ``warm_up.onnx`` (MWUF only) and ``vocabulary.json``.
+    """Write ``scorer.onnx``, the method's own functions and ``vocabulary.json``.
 
     The number of rows is free. The inputs are named after the fields; the vocabulary lists the
     tokens of every field by ID, 0 standing for what is unknown.
@@ -117,22 +76,20 @@ def export(warmer: ItemWarmer, folder: str | Path) -> None:
     except ImportError as error:
         raise UserError(f"{error}; pip install 'recbole-mwuf[export]'") from error
     folder = Path(folder)
-    modules: dict[str, _Served] = {"scorer": Scorer(warmer)}
-    if isinstance(warmer.model, MWUF):
-        modules["warm_up"] = WarmUpFunction(warmer)
+    modules = {"scorer": Scorer(warmer), **warmer.model.served_modules()}
     warmer.model.eval()
     for name, module in modules.items():
-        with written_whole(folder / f"{name}.onnx") as part:
+        with atomic_write(folder / f"{name}.onnx") as part:
             _write_onnx(module, part)
     fields = warmer.catalog.fields(
         source=[FeatureSource.USER_ID, FeatureSource.USER, FeatureSource.ITEM]
     )
     tokens = {name: warmer.catalog.field2id_token[name] for name in fields}
-    with written_whole(folder / "vocabulary.json") as part:
+    with atomic_write(folder / "vocabulary.json") as part:
         part.write_text(json.dumps(tokens, ensure_ascii=False), encoding="utf-8")
 
 
-def _write_onnx(module: _Served, path: Path) -> None:
+def _write_onnx(module: nn.Module, path: Path) -> None:
     rows = torch.export.Dim("rows")
     # the exporter's notes on torchvision, its optimiser, its own old calls and names of axes
     for name in ("torch.onnx._internal.exporter._registration", "onnxscript.optimizer"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from logging import getLogger
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,15 +13,17 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_mwuf.data import Catalog, ColdStartDataset, ItemState
+from recbole_mwuf.data import Catalog, ItemState
 from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
 from recbole_mwuf.data.item_state import Ranges
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.model.base.item_side import ItemSideRecommender
-from recbole_mwuf.model.item_embedding import ItemIDs
+from recbole_mwuf.model.item_table import ItemIDs
+from recbole_mwuf.model.warm_up.method import Stage
 from recbole_mwuf.online.events import Events, EventSet, EventWindow, item_ids, read_events
-from recbole_mwuf.online.rebuild import OnlineTrainer, rebuild
+from recbole_mwuf.online.rebuild import rebuild
+from recbole_mwuf.parallel import Shard
 from recbole_mwuf.trainer import checkpoint
+from recbole_mwuf.trainer.loop import WarmUpLoop
 
 _SPARE = 8  # one row in so many is added on top: adding items one by one copies tables rarely
 
@@ -69,16 +71,14 @@ class ItemWarmer:
 
     Args:
         catalog: Users, items and features.
-        trainer: Holds the model and learns.
+        loop: Has the model and lets it learn.
         items: What every item has shown so far.
         events: Fingerprints of the latest events, oldest first.
     """
 
-    def __init__(
-        self, catalog: Catalog, trainer: OnlineTrainer, items: ItemState, events: Iterable[int]
-    ):
-        self.catalog, self.trainer, self.items = catalog, trainer, items
-        self.config, self.model = trainer.config, trainer.model
+    def __init__(self, catalog: Catalog, loop: WarmUpLoop, items: ItemState, events: Iterable[int]):
+        self.catalog, self.loop, self.items = catalog, loop, items
+        self.config, self.model = loop.config, loop.model
         self.events = EventWindow(self.config["event_window"], events)
         self.logger = getLogger()
 
@@ -92,9 +92,9 @@ class ItemWarmer:
         """
         content = checkpoint.read(path)
         checkpoint.check(content, "warm_up", f"'{path}'")
-        catalog, trainer = rebuild(content, path, device)
+        catalog, loop = rebuild(content, path, device)
         items = ItemState.from_tensors(content["items"])
-        return cls(catalog, trainer, items, content["events"].tolist())
+        return cls(catalog, loop, items, content["events"].tolist())
 
     def save(self, path: str | Path) -> None:
         """Write everything to one file, which appears when it is whole.
@@ -102,7 +102,9 @@ class ItemWarmer:
         What was observed after the last save is lost in a crash, nothing else.
         """
         content = self.catalog.content()
-        self.trainer.save_state(path, self.catalog, content, self.items, self.events.known)
+        checkpoint.save_warm_up(
+            *(path, self.config, self.loop, self.catalog, content, self.items), self.events.known
+        )
 
     def add_items(self, features: pd.DataFrame) -> Added:
         """Make items known, so that they can be observed and scored.
@@ -130,7 +132,7 @@ class ItemWarmer:
         if n_items <= self.catalog.item_num:
             return
         n_items += n_items // _SPARE
-        for part in (self.catalog, self.items, self.trainer):
+        for part in (self.catalog, self.items, self.loop):
             part.grow(n_items)
 
     def observe(self, interactions: pd.DataFrame, networks: bool = False) -> Observed:
@@ -179,20 +181,21 @@ class ItemWarmer:
         model, items = self.model, self.items
         counted = events.labels > 0 if model.positive_users_only else slice(None)
         users = self._tensor(events.users[counted])
-        items.count(events.items[counted], model.item_embedding.users()[users])
+        items.count(events.items[counted], model.table.users()[users])
         touched = np.unique(events.items)
         mean = torch.from_numpy(items.mean_users[touched]).to(self.config["device"])
         with torch.no_grad():
-            model.note_users(self._tensor(touched), mean)
+            model.note(self._tensor(touched), mean)
         ranges = items.extend(events.items, events.users, events.times)
         self._show_histories(ranges)
-        # as much of a data set as a loader of one of its sets asks for
-        stream = cast(ColdStartDataset, EventSet(self.catalog, events, ranges))
-        self.trainer.learn(model.warm_up_loader(self.config, stream, "online"), "Online", networks)
+        stream = EventSet(self.catalog, events, ranges)
+        loader = model.objective.loader(self.config, stream, "online", "shuffled", Shard())
+        show_progress = self.config["show_progress"]
+        self.loop.learn(loader, Stage.ONLINE, "Online", show_progress, networks)
 
     def _show_histories(self, ranges: Ranges) -> None:
-        if isinstance(self.model.base, ItemSideRecommender):
-            self.model.base.history_users = self._tensor(ranges.users)
+        if self.model.table.history_length:
+            self.model.table.show_histories(self._tensor(ranges.users))
 
     @torch.no_grad()
     def score(self, users: Iterable, items: Iterable) -> np.ndarray:
@@ -247,8 +250,8 @@ class ItemWarmer:
         if kind not in ("warm", "cold"):
             raise UserError(f"kind is '{kind}', but must be warm or cold")
         ids = self._tensor(item_ids(self.catalog, items))
-        own = self.model.item_embedding.rows(ids)
-        new = self.model.warm_ids(ids) if kind == "warm" else self.model.new_ids(ids)
+        own = self.model.table.rows(ids)
+        new = self.model.warm(ids) if kind == "warm" else self.model.new_ids(ids)
         return ItemIDs.where(self.model.is_old[ids], own, new).embedding.cpu().numpy()
 
     def new_items(self) -> list[str]:
@@ -260,7 +263,7 @@ class ItemWarmer:
         """Tokens of all items, old and new."""
         return self._tokens(np.arange(1, self.catalog.n_known_items()))
 
-    def graduate(self, items: Sequence | None = None) -> list[str]:
+    def promote(self, items: Sequence | None = None) -> list[str]:
         """Hand items over to the base: they are old from now on, and learn no more.
 
         Args:
@@ -278,7 +281,7 @@ class ItemWarmer:
         else:
             enough = np.unique(item_ids(self.catalog, items))
         ready = enough[~self._is_old(enough)]
-        self.model.graduate(self._tensor(ready))
+        self.model.promote(self._tensor(ready))
         return self._tokens(ready)
 
     def _tokens(self, items: np.ndarray) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import warnings
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import torch
 from recbole.config import Config as RecBoleConfig
 from torch import nn
 
-from recbole_mwuf.data import Catalog, ColdStartDataset
+from recbole_mwuf.data import Catalog, ColdStartDataset, ItemState
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.files import written_whole
-from recbole_mwuf.model.item_embedding import ItemEmbedding
+from recbole_mwuf.files import atomic_write, plain_values
+from recbole_mwuf.model.item_table import item_table_of
+from recbole_mwuf.trainer.loop import WarmUpLoop
 
 SCHEMA = {"base": 1, "warm_up": 2}  # of each kind of checkpoint
 ANY_METHOD = "any method"  # a base trained on its own loss
@@ -91,8 +93,43 @@ def save(
         "state_dict": module.state_dict(),
         **more,
     }
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         torch.save(content, part)
+
+
+def save_warm_up(
+    path: str | Path,
+    config: Any,
+    loop: WarmUpLoop,
+    dataset: ColdStartDataset | Catalog,
+    catalog: dict,
+    items: ItemState,
+    events: Iterable[int] = (),
+) -> None:
+    """Write one file from which warm-up goes on without the data set.
+
+    Args:
+        path: The file.
+        config: The run's settings.
+        loop: Has the model and its optimiser.
+        dataset: What the model was built for.
+        catalog: The content of its :class:`~recbole_mwuf.data.catalog.Catalog`.
+        items: What every item has shown so far.
+        events: Fingerprints of the latest events.
+    """
+    save(
+        path,
+        "warm_up",
+        loop.model,
+        dataset,
+        model=config["model"],
+        base=config["base"],
+        settings=plain_values(config.final_config_dict),
+        catalog=catalog,
+        items=items.tensors(),
+        optimizer=loop.state(),
+        events=torch.tensor(list(events), dtype=torch.long),
+    )
 
 
 def read(path: str | Path) -> dict:
@@ -186,14 +223,14 @@ def load_base(
             f"pretrained_base='{path}' was trained for {content.get('trained_for', ANY_METHOD)}, "
             f"but this run needs one trained for {trained_for}"
         )
-    seam = ItemEmbedding(base, dataset)
-    new_items = torch.from_numpy(~dataset.split.is_old).nonzero().squeeze(1)
+    table = item_table_of(base, dataset)
+    new_items = torch.from_numpy(~dataset.is_old).nonzero().squeeze(1)
     new_items = new_items.to(dataset.config["device"])
-    untrained = seam.rows(new_items).detach()
+    untrained = table.rows(new_items).detach()
     load_state(
         base,
         content,
         f"pretrained_base='{path}' does not fit base={type(base).__name__} with these settings",
     )
     if not ours:
-        seam.assign(new_items, untrained)
+        table.assign(new_items, untrained)

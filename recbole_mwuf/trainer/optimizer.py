@@ -2,10 +2,48 @@
 
 from __future__ import annotations
 
+from logging import getLogger
+from typing import Any
+
 import torch
-from torch import nn
+from torch import nn, optim
 
 from recbole_mwuf.data.catalog import resized
+from recbole_mwuf.trainer.row_wise_adam import RowWiseAdam
+
+_DENSE: dict[str, type[optim.Optimizer]] = {
+    "adam": optim.Adam,
+    "adamw": optim.AdamW,
+    "sgd": optim.SGD,
+    "adagrad": optim.Adagrad,
+    "rmsprop": optim.RMSprop,
+}
+
+
+def build_optimizer(config: Any, model: nn.Module) -> OptimizerGroup:
+    """RecBole's optimiser for dense parameters, a row-wise one for tables with sparse rows.
+
+    Dense Adam would also move the rows that are absent from a batch, by their moments, and takes
+    time in proportion to the table, not to the batch.
+
+    Args:
+        config: Uses ``learner``, ``learning_rate``, ``weight_decay``.
+        model: Its parameters that require a gradient are optimised.
+    """
+    rate, decay = config["learning_rate"], config["weight_decay"]
+    params = [p for p in model.parameters() if p.requires_grad]
+    rows = [p for p in row_wise(model) if p.requires_grad]
+    dense = [p for p in params if not any(p is row for row in rows)]
+    if rows and decay:
+        getLogger().warning(
+            f"weight_decay={decay} does not act on tables with row-wise updates "
+            "(new items' IDs; others if sparse_embedding is on)"
+        )
+    kind: Any = _DENSE[config["learner"]]
+    return OptimizerGroup(
+        RowWiseAdam(rows, lr=rate) if rows else None,
+        kind(dense, lr=rate, weight_decay=decay) if dense else None,
+    )
 
 
 def row_wise(model: nn.Module) -> list[torch.Tensor]:

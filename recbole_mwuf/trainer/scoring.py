@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from recbole.model.abstract_recommender import AbstractRecommender
 from torch import Tensor
 
 from recbole_mwuf.data import SetLoader
-from recbole_mwuf.distributed import in_turn
 from recbole_mwuf.evaluator.metrics import evaluate
+from recbole_mwuf.parallel.collectives import gather
 
 
 @torch.no_grad()
 def score(model: AbstractRecommender, loader: SetLoader) -> Tensor:
     """Predictions for a loader's rows in their order, on the CPU, shape ``[n_rows]``."""
     model.eval()
-    return torch.cat(in_turn([model.predict(batch).cpu() for batch in loader]))
+    return torch.cat(gather([model.predict(batch).cpu() for batch in loader]))
 
 
-def evaluate_loader(config, model: AbstractRecommender, loader: SetLoader) -> dict:
+def evaluate_loader(config: Any, model: AbstractRecommender, loader: SetLoader) -> dict:
     """``metric -> value`` of a model on a loader's rows."""
     dataset = loader.dataset
     scores = score(model, loader)

@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from recbole_mwuf.data import WARM_SETS, ItemTaskLoader
-from recbole_mwuf.model.item_embedding import ItemIDs
+from recbole_mwuf.model.item_table import ItemIDs
 from recbole_mwuf.model.warm_up.meta_emb import AuthorGenerator, MetaEmb
 from recbole_mwuf.trainer import WarmUpTrainer
 

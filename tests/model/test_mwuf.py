@@ -5,9 +5,9 @@ from torch.nn.functional import binary_cross_entropy
 
 from recbole_mwuf.data import PHASES
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.model.item_embedding import ItemIDs
+from recbole_mwuf.model.item_table import ItemIDs
 from recbole_mwuf.model.warm_up.mwuf import MWUF
-from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp
+from recbole_mwuf.model.warm_up.method import NoWarmUp
 
 
 @pytest.fixture

@@ -140,12 +140,12 @@ def test_graduation_hands_the_warm_row_to_the_base(arrive):
     rows = arrived.interactions("warm_a")
     warmer.observe(rows[:10].assign(item_id="a"))
     warmer.observe(rows[:10].assign(item_id="a"))
-    assert warmer.graduate() == []  # N = 20: an old item has more
+    assert warmer.promote() == []  # N = 20: an old item has more
     warmer.observe(pd.concat([rows[:1].assign(item_id="a"), rows[:5].assign(item_id="b")]))
     users = [str(u) for u in range(1, 31)]
     before = warmer.score(users, ["a"] * 30)
     warm = warmer.item_embeddings(["a"])
-    assert warmer.graduate() == ["a"]
+    assert warmer.promote() == ["a"]
     assert np.array_equal(warm, warmer.item_embeddings(["a"]))
     # a warm row made alone and one made in a batch differ in the last bit
     assert np.abs(before - warmer.score(users, ["a"] * 30)).max() < FLOAT_ERROR
@@ -161,7 +161,7 @@ def test_graduation_hands_the_warm_row_to_the_base(arrive):
         **{"learned": 0, "repeated": 0, "unknown_users": 0, "old_items": 3, "back_in_time": 0}
     }
     assert np.array_equal(before, warmer.score(users, ["a"] * 30))
-    assert warmer.graduate(["b", "1"]) == ["b"]
+    assert warmer.promote(["b", "1"]) == ["b"]
     warmer.save("state.pth")
     again = ItemWarmer.load("state.pth")
     assert np.array_equal(before, again.score(users, ["a"] * 30))

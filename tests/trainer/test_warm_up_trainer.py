@@ -4,7 +4,7 @@ import torch
 from recbole_mwuf.data import PHASES, SETS, WARM_SETS, InteractionHistory, SetLoader
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.mwuf import MWUF
-from recbole_mwuf.model.warm_up.warm_up_model import NoWarmUp
+from recbole_mwuf.model.warm_up.method import NoWarmUp
 from recbole_mwuf.registry import get_base
 from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, seed_stage
 

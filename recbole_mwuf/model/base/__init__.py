@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from recbole.model.abstract_recommender import ContextRecommender
+from typing import Any
+
 from torch import nn
 
-from recbole_mwuf.registry import get_base
 
-
-def create_base(config, dataset) -> ContextRecommender:
+def create_base(config: Any, dataset: Any) -> nn.Module:
     """An untrained base, its embeddings started as ``embedding_init`` says.
 
     Args:
-        config: Uses ``base``, ``embedding_init``, ``sparse_embedding``, ``sparse_embedding_rows``
-            and the base's settings.
+        config: Knows the base's class; uses ``embedding_init``, ``sparse_embedding``,
+            ``sparse_embedding_rows`` and the base's settings.
         dataset: The data set it is built for.
     """
-    base = get_base(config["base"])(config, dataset).to(config["device"])
+    base = config.base_class(config, dataset).to(config["device"])
     for table in (m for m in base.modules() if isinstance(m, nn.Embedding)):
         chosen = config["sparse_embedding"]
         is_large = table.num_embeddings > config["sparse_embedding_rows"]

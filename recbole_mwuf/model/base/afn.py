@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import ContextRecommender
@@ -45,7 +47,7 @@ class AFN(ContextRecommender):
         dataset: A RecBole data set.
     """
 
-    def __init__(self, config, dataset):
+    def __init__(self, config: Any, dataset: Any):
         super().__init__(config, dataset)
         hidden, dropout = config["mlp_hidden_size"], config["dropout_prob"]
         size, n_fields, n_neurons = (

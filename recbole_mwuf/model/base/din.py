@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from recbole.data.interaction import Interaction
 from recbole.model.init import xavier_normal_initialization
@@ -44,7 +46,7 @@ class DIN(ItemSideRecommender):
     RecBole's attention weighs the users of the item's history by their fit with the sample's user.
     """
 
-    def build_encoder(self, config) -> None:
+    def build_encoder(self, config: Any) -> None:
         size = self.embedding_size
         self.encoder = FactoredAttention(
             torch.arange(self.history_length, device=self.device).view(1, -1),

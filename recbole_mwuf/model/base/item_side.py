@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import ContextRecommender
@@ -26,17 +28,18 @@ class ItemSideRecommender(ContextRecommender):
         dataset: A ColdStartDataset; its interactions carry the range of their item's history.
     """
 
-    encoder_name = "encoder"  # the attribute that holds what encode() uses
+    # modules that serve all users alike: a method that adapts to a user leaves them alone
+    shared_modules = ("encoder",)
 
-    def __init__(self, config, dataset):
+    def __init__(self, config: Any, dataset: Any):
         super().__init__(config, dataset)
-        if not hasattr(dataset, "history"):
+        if not hasattr(dataset, "history_users"):
             raise UserError(
                 f"{type(self).__name__} reads item histories, which only a ColdStartDataset has"
             )
         self.USER_ID = config["USER_ID_FIELD"]
         self.history_length = config["MAX_ITEM_LIST_LENGTH"]
-        users = torch.from_numpy(dataset.history.users)
+        users = torch.from_numpy(dataset.history_users)
         self.register_buffer("history_users", users, persistent=False)
         fields = self.num_feature_field + 1
         sizes = [fields * self.embedding_size, *config["mlp_hidden_size"]]
@@ -46,7 +49,7 @@ class ItemSideRecommender(ContextRecommender):
         self.apply(xavier_normal_initialization)
         self.build_encoder(config)
 
-    def build_encoder(self, config) -> None:
+    def build_encoder(self, config: Any) -> None:
         """Create and initialise the layers that :meth:`encode` uses."""
         raise NotImplementedError
 
@@ -83,6 +86,10 @@ class ItemSideRecommender(ContextRecommender):
         A batch that carries it as the column ``history_vector`` is not encoded again.
         """
         return self.encode(*self.history(interaction), interaction[self.USER_ID])
+
+    def shared_columns(self, interaction: Interaction) -> dict[str, Tensor]:
+        """The vector of each sample's item history, which the item's ID has no part in."""
+        return {SEQUENCE: self.represent(interaction)}
 
     def forward(self, interaction: Interaction) -> Tensor:
         fields = self.concat_embed_input_fields(interaction).flatten(1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from recbole_mwuf.model.base.item_side import ItemSideRecommender
-from recbole_mwuf.registry import get_recbole_model
+from recbole_mwuf.recbole_models import get_recbole_model
 
 
 class _NoItems:
@@ -24,7 +26,7 @@ class RecBoleSequenceEncoder(ItemSideRecommender):
     the users of the history as if they were its items, from the base's user rows.
     """
 
-    def build_encoder(self, config) -> None:
+    def build_encoder(self, config: Any) -> None:
         self.encoder = get_recbole_model(type(self).__name__)(config, _NoItems())
         del self.encoder.item_embedding
         self.encoder.item_embedding = self.embed_users

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from recbole.data.interaction import Interaction
-from torch import Tensor
+from torch import Tensor, nn
 
 from recbole_mwuf.data import ColdStartDataset
-from recbole_mwuf.model.item_embedding import ItemIDs
-from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
+from recbole_mwuf.model.item_table import ItemIDs
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
 
 
-class DropoutNet(WarmUpModel):
+class DropoutNet(WarmUpMethod):
     """A base that has learned to do without item IDs: they are replaced by the item's users.
 
     In pre-training, a sample's ID embedding gives way with probability p to the mean embedding of
@@ -28,12 +30,12 @@ class DropoutNet(WarmUpModel):
     assigns = ("new_ids",)
     reads_users = True
 
-    def __init__(self, config, dataset: ColdStartDataset, base=None):
+    def __init__(self, config: Any, dataset: ColdStartDataset, base: nn.Module | None = None):
         super().__init__(config, dataset, base)
         self.p, self.refresh = config["dropoutnet_p"], config["dropoutnet_refresh"]
         self.history = dataset.history
         self.steps = 0
-        self.mean_users = torch.zeros(self.item_embedding.n_items, self.item_embedding.size)
+        self.mean_users = torch.zeros(self.table.n_items, self.table.size)
 
     def pretrain_loss(self, interaction: Interaction) -> Tensor:
         """Step 1: the base's log-loss with a share p of the ID embeddings replaced."""
@@ -41,14 +43,14 @@ class DropoutNet(WarmUpModel):
             self.mean_users = self.mean_interacted_users(self.history, "cold")
         self.steps += 1
         items = interaction[self.ITEM_ID]
-        own = self.item_embedding.rows(items)
+        own = self.table.rows(items)
         dropped = torch.rand(len(items), device=items.device) < self.p
         replaced = ItemIDs(self.mean_users[items], own.first_order)
         return self.log_loss(interaction, ItemIDs.where(dropped, replaced, own))
 
-    def first_ids(self, items: Tensor) -> ItemIDs:
-        common = super().first_ids(items)
+    def start(self, items: Tensor) -> ItemIDs:
+        common = super().start(items)
         return common._replace(embedding=torch.zeros_like(common.embedding))
 
-    def note_users(self, items: Tensor, mean: Tensor) -> None:
-        self.new_ids.assign(items, ItemIDs(mean))
+    def note(self, items: Tensor, mean_users: Tensor) -> None:
+        self.new_ids.assign(items, ItemIDs(mean_users))

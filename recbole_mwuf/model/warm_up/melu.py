@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from recbole.data.interaction import Interaction
@@ -17,15 +19,15 @@ from recbole_mwuf.data import (
     InteractionHistory,
     UserTaskLoader,
 )
-from recbole_mwuf.model.base.item_side import SEQUENCE, ItemSideRecommender
-from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
+from recbole_mwuf.model.warm_up.method import Losses, Stage, WarmUpMethod
+from recbole_mwuf.parallel import Shard
 
 _ROWS_AT_ONCE = 512  # scored rows, each with decision layers of its own
 
 Parameters = dict[str, Tensor]
 
 
-class MeLU(WarmUpModel):
+class MeLU(WarmUpMethod):
     """One model for all users whose decision layers adapt to each user in one gradient step.
 
     A task is a user. There are no user and item ID embeddings: all samples carry the padding ID, so
@@ -44,34 +46,37 @@ class MeLU(WarmUpModel):
     """
 
     shares_pretrained_base = False
-    learns_in_warm_up = ("base",)
+    learns = {Stage.WARM_UP: ("base",)}
     scoring_order = "user"
 
-    def __init__(self, config, dataset: ColdStartDataset, base=None):
+    def __init__(self, config: Any, dataset: ColdStartDataset, base: nn.Module | None = None):
         super().__init__(config, dataset, base)
         self.local_lr, self.task_size = config["melu_local_lr"], config["melu_task_size"]
         self.dataset = dataset
         self.norms = [m for m in self.base.modules() if isinstance(m, nn.BatchNorm1d)]
         tables = {id(m.weight) for m in self.base.modules() if isinstance(m, nn.Embedding)}
-        item_side = isinstance(self.base, ItemSideRecommender)
+        shared = getattr(self.base, "shared_modules", ())
         self.decision_layers = [
             name
             for name, parameter in self.base.named_parameters()
-            if id(parameter) not in tables
-            and not (item_side and name.split(".")[0] == self.base.encoder_name)
+            if id(parameter) not in tables and name.split(".")[0] not in shared
         ]
 
-    def pretrain_loader(self, config, dataset: ColdStartDataset) -> UserTaskLoader:
-        return UserTaskLoader(config, dataset, "old")
+    def pretrain_loader(
+        self, config: Any, dataset: ColdStartDataset, shard: Shard
+    ) -> UserTaskLoader:
+        return UserTaskLoader(config, dataset, "old", shard)
 
-    def warm_up_loader(self, config, dataset: ColdStartDataset, phase: str) -> UserTaskLoader:
-        return UserTaskLoader(config, dataset, phase)
+    def warm_up_loader(
+        self, config: Any, dataset: ColdStartDataset, phase: str, shard: Shard
+    ) -> UserTaskLoader:
+        return UserTaskLoader(config, dataset, phase, shard)
 
     def pretrain_loss(self, interaction: Interaction) -> Tensor:
         if self.norms:
             self.renew_norms(interaction)
         self.base.eval()
-        return self.calculate_loss(interaction)
+        return self.outer_loss(interaction)
 
     @torch.no_grad()
     def renew_norms(self, interaction: Interaction) -> None:
@@ -82,7 +87,10 @@ class MeLU(WarmUpModel):
         self.base.train()
         self.base(Interaction(self.anonymous(interaction)))
 
-    def calculate_loss(self, interaction: Interaction) -> Tensor:
+    def loss(self, interaction: Interaction, stage: Stage) -> Losses:
+        return self.outer_loss(interaction)
+
+    def outer_loss(self, interaction: Interaction) -> Tensor:
         """The outer loss: that of the users' queries after adapting to their supports."""
         tasks = self.columns(interaction, len(interaction) // self.task_size)
         decision = self.decision_parameters()
@@ -108,14 +116,13 @@ class MeLU(WarmUpModel):
     def columns(self, interaction: Interaction, n_tasks: int) -> Parameters:
         """An anonymous batch as tensors ``[n_tasks, rows, ...]``."""
         columns = self.anonymous(interaction)
-        if isinstance(self.base, ItemSideRecommender):  # the same for all users: encode once
-            columns[SEQUENCE] = self.base.represent(Interaction(columns))
+        columns.update(self.table.shared_columns(Interaction(columns)))
         return {name: c.reshape(n_tasks, -1, *c.shape[1:]) for name, c in columns.items()}
 
     def logits_of(self, decision: Parameters, columns: Parameters) -> Tensor:
         """Logits of one user's rows with these decision layers, ``[rows]``."""
         output = functional_call(self.base, decision, (Interaction(columns),))
-        return self.item_embedding.as_logits(output)
+        return self.table.as_logits(output)
 
     def loss_of(self, decision: Parameters, columns: Parameters, weight: Tensor) -> Tensor:
         """Mean log-loss of the rows whose weight is 1; 0 if there are none."""

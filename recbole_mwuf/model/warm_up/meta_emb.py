@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from recbole.data.interaction import Interaction
 from recbole.model.layers import MLPLayers
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from recbole_mwuf.data import ColdStartDataset, ItemTaskLoader
-from recbole_mwuf.model.item_embedding import ItemIDs
-from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
+from recbole_mwuf.model.item_table import ItemIDs
+from recbole_mwuf.model.warm_up.method import Losses, Stage, WarmUpMethod
+from recbole_mwuf.parallel import Shard
 
 
 class AuthorGenerator(nn.Module):
@@ -24,7 +26,7 @@ class AuthorGenerator(nn.Module):
         return torch.tanh(self.dense(features)) / 5
 
 
-class MetaEmb(WarmUpModel):
+class MetaEmb(WarmUpMethod):
     """Generates a new item's first ID embedding from its features, so that it learns fast.
 
     The generator is trained as a meta-learner: an embedding should score one mini-batch of its item
@@ -38,14 +40,14 @@ class MetaEmb(WarmUpModel):
         base: A trained base.
     """
 
-    learns_in_meta_training = ("generator",)
+    learns = {Stage.META_TRAIN: ("generator",), Stage.WARM_UP: ("new_ids",)}
     assigns = ("new_ids",)
 
-    def __init__(self, config, dataset: ColdStartDataset, base=None):
+    def __init__(self, config: Any, dataset: ColdStartDataset, base: nn.Module | None = None):
         super().__init__(config, dataset, base)
         self.cold_lr, self.alpha = config["metaemb_cold_lr"], config["metaemb_alpha"]
         self.register_item_features(config)
-        n_inputs, size = self.item_features.shape[1], self.item_embedding.size
+        n_inputs, size = self.item_features.shape[1], self.table.size
         if config["metaemb_generator"] == "author":
             self.generator: nn.Module = AuthorGenerator(n_inputs, size)
         else:
@@ -53,8 +55,13 @@ class MetaEmb(WarmUpModel):
             self.generator = MLPLayers(layers, last_activation=False)
         self.to(config["device"])
 
-    def meta_loader(self, config, dataset: ColdStartDataset) -> ItemTaskLoader:
-        return ItemTaskLoader(dataset, config["train_batch_size"], config["seed"])
+    def meta_loader(self, config: Any, dataset: ColdStartDataset, shard: Shard) -> ItemTaskLoader:
+        return ItemTaskLoader(dataset, config["train_batch_size"], config["seed"], shard)
+
+    def loss(self, interaction: Interaction, stage: Stage) -> Losses:
+        if stage is Stage.META_TRAIN:
+            return self.meta_loss(interaction)
+        return super().loss(interaction, stage)
 
     def meta_loss(self, interaction: Interaction) -> Tensor:
         """α · l_a + (1 - α) · l_b for a batch of :class:`ItemTaskLoader`."""
@@ -69,8 +76,8 @@ class MetaEmb(WarmUpModel):
     def losses(self, interaction: Interaction, embedding: Tensor) -> Tensor:
         """Log-loss of every sample with these embeddings, ``[B, k] -> [B]``."""
         first_order = self.new_ids(interaction[self.ITEM_ID]).first_order
-        logits = self.item_embedding.logits(interaction, ItemIDs(embedding, first_order))
-        return binary_cross_entropy_with_logits(logits, interaction[self.LABEL], reduction="none")
+        ids = ItemIDs(embedding, first_order)
+        return self.objective.loss(self.table, interaction, ids, reduction="none")
 
     def adapt(self, embedding: Tensor, loss: Tensor, task_of_row: Tensor) -> Tensor:
         """e' = e - cold_lr · ∂l_a/∂e, l_a the mean loss of e's own item; of second order."""
@@ -78,13 +85,9 @@ class MetaEmb(WarmUpModel):
         (gradient,) = torch.autograd.grad(own_mean.sum(), embedding, create_graph=True)
         return embedding - self.cold_lr * gradient
 
-    def first_ids(self, items: Tensor) -> ItemIDs:
+    def start(self, items: Tensor) -> ItemIDs:
         generated = self.generator(self.item_features[items])
-        return super().first_ids(items)._replace(embedding=generated)
-
-    @torch.no_grad()
-    def finish_meta_training(self) -> None:
-        self.new_ids.assign(self.all_items(), self.first_ids(self.all_items()))
+        return super().start(items)._replace(embedding=generated)
 
 
 def half(interaction: Interaction, which: int, item_field: str) -> tuple[Tensor, Interaction]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from recbole.data.interaction import Interaction
 from recbole.model.layers import MLPLayers
-from torch import Tensor
+from torch import Tensor, nn
 
 from recbole_mwuf.data import ColdStartDataset
-from recbole_mwuf.model.item_embedding import ItemIDs
-from recbole_mwuf.model.warm_up.warm_up_model import WarmUpModel
+from recbole_mwuf.model.item_table import ItemIDs
+from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.served import WarmUpFunction
 
 
-class MWUF(WarmUpModel):
+class MWUF(WarmUpMethod):
     """Meta Warm Up Framework: scale and shift cold ID embeddings into warm ones (Algorithm 1).
 
     Every cold ID embedding starts as the mean of the old items' (section 3.2). Two meta networks
@@ -28,14 +31,16 @@ class MWUF(WarmUpModel):
         UserError: if the scaling network would have no item features to read.
     """
 
-    learns_in_meta_training = learns_in_warm_up = ("new_ids", "meta_scaling", "meta_shifting")
+    learns = dict.fromkeys(
+        (Stage.META_TRAIN, Stage.WARM_UP), ("new_ids", "meta_scaling", "meta_shifting")
+    )
     assigns = ("mean_users",)
     reads_users = True
 
-    def __init__(self, config, dataset: ColdStartDataset, base=None):
+    def __init__(self, config: Any, dataset: ColdStartDataset, base: nn.Module | None = None):
         super().__init__(config, dataset, base)
         variant = config["mwuf_variant"]
-        size, n_items = self.item_embedding.size, self.item_embedding.n_items
+        size, n_items = self.table.size, self.table.n_items
         hidden = list(config["meta_hidden_size"])
         self.meta_scaling = self.meta_shifting = None
         if variant in ("full", "scale"):
@@ -51,8 +56,8 @@ class MWUF(WarmUpModel):
     def has_meta_training(self) -> bool:
         return not (self.meta_scaling is None and self.meta_shifting is None)
 
-    def note_users(self, items: Tensor, mean: Tensor) -> None:
-        self.mean_users[items] = mean
+    def note(self, items: Tensor, mean_users: Tensor) -> None:
+        self.mean_users[items] = mean_users
 
     def transform(self, cold: Tensor, features: Tensor | None, mean_users: Tensor) -> Tensor:
         """Eq. 5: v ⊙ τ_scale + τ_shift.
@@ -75,7 +80,7 @@ class MWUF(WarmUpModel):
         warm = self.transform(cold.embedding, features, self.mean_users[items])
         return cold._replace(embedding=warm)
 
-    def warm_ids(self, items: Tensor) -> ItemIDs:
+    def warm(self, items: Tensor) -> ItemIDs:
         return self.warm_up(self.new_ids(items), items)
 
     def cold_and_warm(self, items: Tensor) -> tuple[ItemIDs, ItemIDs]:
@@ -87,13 +92,16 @@ class MWUF(WarmUpModel):
         cold = self.new_ids(items)
         return cold, self.warm_up(cold.detach(), items)
 
-    def calculate_loss(self, interaction: Interaction) -> tuple[Tensor, Tensor]:
+    def loss(self, interaction: Interaction, stage: Stage) -> tuple[Tensor, Tensor]:
         """Lines 7 to 9: L_cold moves φ_new, L_warm the two networks (Eq. 6)."""
         cold, warm = self.cold_and_warm(interaction[self.ITEM_ID])
-        return self.log_loss(interaction, cold), self.log_loss(interaction, warm)
+        if stage is Stage.WARM_UP:
+            return self.log_loss(interaction, cold), self.log_loss(interaction, warm)
+        # the same from one forward pass over 2B rows: step 2 is where the time goes, and a step
+        # on one sample is mostly the forward passes' overhead
+        l_cold, l_warm = self.log_losses(interaction, cold, warm)
+        return l_cold, l_warm
 
-    def meta_loss(self, interaction: Interaction) -> tuple[Tensor, ...]:
-        """The same losses from one forward pass over 2B rows: step 2 is where the time goes."""
-        return self.log_losses(interaction, *self.cold_and_warm(interaction[self.ITEM_ID]))
-
-    online_loss = meta_loss  # a step on one sample is mostly the forward passes' overhead
+    def served_modules(self) -> dict[str, nn.Module]:
+        """Eq. 5 as a function of an item's features, mean user and cold row."""
+        return {"warm_up": WarmUpFunction(self)}

@@ -1,0 +1,17 @@
+"""Settings: where they come from, what they may be."""
+
+from recbole_mwuf.config.config import (
+    GENERATED_SUFFIX,
+    Config,
+    SavedConfig,
+    tuning_defaults,
+    with_tuning_defaults,
+)
+
+__all__ = [
+    "GENERATED_SUFFIX",
+    "Config",
+    "SavedConfig",
+    "tuning_defaults",
+    "with_tuning_defaults",
+]

@@ -1,0 +1,61 @@
+"""What loaders and models ask of their data: the data set of a run, or what stands in for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from recbole.data.interaction import Interaction
+from recbole.utils import FeatureSource, FeatureType
+from torch import Tensor
+
+
+class Batches(Protocol):
+    """Interactions in named sets, from which batches are made.
+
+    Attributes:
+        config: Uses ``device``.
+    """
+
+    config: Any
+
+    def ordered_rows(self, name: str, order: str) -> np.ndarray:
+        """Row numbers of a set, int64, in order of ``data``, ``time`` or ``user``."""
+
+    def batch(self, rows: Tensor, phase: str | None = None) -> Interaction:
+        """Interactions as a model reads them; rows int64 ``[B]``."""
+
+
+class Fields(Protocol):
+    """Users, items and features that a model is built for.
+
+    Attributes:
+        config: The settings.
+        item_feat: Features of every item as columns ``[n_items, ...]``; None without features.
+        is_old: bool, shape ``[n_items]``; items that the base knows.
+        history_users: int64; what the histories of item-side bases are ranges of.
+    """
+
+    config: Any
+    uid_field: str
+    iid_field: str
+    label_field: str
+    user_num: int
+    item_num: int
+    item_feat: Interaction | None
+    is_old: np.ndarray
+    history_users: np.ndarray
+
+    def fields(
+        self,
+        ftype: Sequence[FeatureType] | None = None,
+        source: Sequence[FeatureSource] | None = None,
+    ) -> list[str]:
+        """Names of fields of some types and sources."""
+
+    def num(self, field: str) -> int:
+        """How many IDs a field has."""
+
+    def example(self) -> Interaction:
+        """One row, for a model that looks at one."""

@@ -1,0 +1,101 @@
+"""A benchmark's report: ``report.md``, ``report.html``, ``results.csv`` and its figures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import pandas as pd
+
+from recbole_mwuf.evaluator.result import PROTOCOLS
+from recbole_mwuf.experiment.grid import Section
+from recbole_mwuf.experiment.keys import row_key
+from recbole_mwuf.experiment.report.figures import draw
+from recbole_mwuf.experiment.report.html import to_html
+from recbole_mwuf.experiment.report.provenance import environment, time_spent
+from recbole_mwuf.experiment.report.scores import collect, lines
+from recbole_mwuf.experiment.report.tables import (
+    auc_table,
+    in_paper,
+    panel_table,
+    paper_comparison,
+    verdict,
+)
+from recbole_mwuf.experiment.run_log import read_run_log
+from recbole_mwuf.experiment.runner import ResultFolder
+from recbole_mwuf.files import atomic_write
+
+GENERATED_NOTE = "**Generated data**: these figures say nothing about the real data set."
+_PROTOCOLS = {
+    "next_phase": "`next_phase`: each phase is scored on the next one's samples, as in the paper",
+    "fixed_test": "`fixed_test`: every phase is scored on the test set",
+}
+_TABLE_NOTE = (
+    "AUC, mean ± standard deviation over the runs (seeds). RelaImpr (Eq. 7, by seed) against Wide "
+    "& Deep (*to W&D*) and against the method's own base (*to base*). **Bold**: best of the phase. "
+    r"\*: an MWUF row that is better than the best baseline (p ≤ .05, paired t-test over seeds)."
+)
+_FIGURE_NOTE = (
+    "AUC, mean and a band of ± one standard deviation over the runs (seeds). **Bold**: best of the "
+    r"phase and panel. \*: MWUF, better than the panel's best baseline (p ≤ .05, paired t-test)."
+)
+
+
+def write_report(folder: ResultFolder, sections: list[Section]) -> bool:
+    """Write the report on what a folder holds; missing runs are gaps.
+
+    Args:
+        folder: Of the grid.
+        sections: What to show; all of one data set.
+
+    Returns:
+        bool: False, and nothing is written, if none of the runs is there.
+    """
+    keys = {row.key for section in sections for row in section.rows}
+    results: dict[str, dict[int, dict]] = defaultdict(dict)
+    for result in folder.results().values():
+        if (key := row_key(result["config"])) in keys:
+            results[key][result["seed"]] = result
+    if not results:
+        return False
+    scores = collect(sections, results)
+    _write(folder.path / "results.csv", scores.to_csv(index=False))
+    resolved = sections[0].rows[0].resolved
+    parts = [f"# Benchmark on {resolved['dataset']}"]
+    runs = [result for by_seed in results.values() for result in by_seed.values()]
+    for section in sections:
+        parts += section_report(section, scores, folder.path)
+    run_log = read_run_log(folder.run_log)
+    parts += [environment(runs, run_log), time_spent(runs, run_log)]
+    text = "\n\n".join(part for part in parts if part) + "\n"
+    _write(folder.path / "report.md", text)
+    _write(folder.path / "report.html", to_html(text, folder.path))
+    return True
+
+
+def section_report(section: Section, scores: pd.DataFrame, folder: Path) -> list[str]:
+    """A section's paragraphs; its figures are written to ``figures/``."""
+    generated = bool(scores["generated"].iloc[0])
+    note = _TABLE_NOTE if section.show == "table" else _FIGURE_NOTE
+    if generated:
+        note = f"{GENERATED_NOTE} {note}"
+    parts = [f"## {section.title}"]
+    for protocol in PROTOCOLS:
+        rows = lines(scores, section.name, protocol)
+        parts += [f"### {_PROTOCOLS[protocol]}", note]
+        if section.show == "figure":
+            file = f"figures/{section.name}-{protocol}.svg"
+            title = section.title + (" (generated data)" if generated else "")
+            draw(rows, f"{title}, {protocol}", folder / file)
+            parts += [f"![{title}, {protocol}]({file})", panel_table(rows)]
+            continue
+        parts += [auc_table(rows), verdict(rows)]
+        dataset = str(scores["dataset"].iloc[0])
+        if protocol == "next_phase" and not generated and in_paper(rows, dataset):
+            parts += ["The same beside the paper's Table 1:", paper_comparison(rows, dataset)]
+    return parts
+
+
+def _write(file: Path, text: str) -> None:
+    with atomic_write(file) as part:
+        part.write_text(text, encoding="utf-8")

@@ -1,0 +1,165 @@
+"""The tables of a report, as Markdown."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+from tabulate import tabulate
+
+from recbole_mwuf.data import PHASES
+from recbole_mwuf.data.split import WARM_SETS
+from recbole_mwuf.experiment.report.scores import (
+    SIGNIFICANT,
+    MethodScores,
+    best,
+    compare,
+    mean_rela_impr,
+    own_base,
+)
+
+GAP = "–"
+METHOD = "MWUF"  # what the paper proposes; everything else is a baseline
+REFERENCE = "WideDeep"  # what the paper's RelaImpr is relative to
+_TITLES = {phase: phase.replace("_", "-") for phase in PHASES}
+
+
+def auc_table(rows: list[MethodScores]) -> str:
+    """The paper's layout: AUC, RelaImpr against Wide & Deep and against the own base, by phase.
+
+    The best AUC of a phase is bold; ``*`` marks an MWUF row that is better than the best baseline
+    with p <= 0.05 in a paired t-test.
+    """
+    reference = next((x for x in rows if x.is_plain and x.base == REFERENCE), None)
+    header = ["method", "runs"]
+    for phase in PHASES:
+        header += [_TITLES[phase], *(["to W&D"] if reference else []), "to base"]
+    table = []
+    for line in rows:
+        cells = [_escape(line.label), str(line.n_runs)]
+        for phase in PHASES:
+            cells.append(_auc_cell(line, rows, phase))
+            if reference:
+                cells.append(_percent(mean_rela_impr(line, reference, phase)))
+            cells.append(_percent(mean_rela_impr(line, own_base(line, rows), phase)))
+        table.append(cells)
+    return markdown_table(header, table)
+
+
+def _auc_cell(line: MethodScores, rows: list[MethodScores], phase: str) -> str:
+    text = mean_and_std(line.auc[phase])
+    if text == GAP:
+        return text
+    if best(rows, phase) is line:
+        text = f"**{text}**"
+    best_baseline = best([row for row in rows if row.model != METHOD], phase)
+    is_better = (
+        line.model == METHOD and best_baseline and compare(line, best_baseline, phase).is_better
+    )
+    return text + (r"\*" if is_better else "")
+
+
+def panel_table(rows: list[MethodScores]) -> str:
+    """Every line of a figure: AUC by phase, marked as in :func:`auc_table` panel by panel."""
+    several = len({line.panel for line in rows}) > 1
+    panels = "base" if all(line.panel == line.base for line in rows) else "panel"
+    header = [*([panels] if several else []), "method", "runs", *_TITLES.values()]
+    table = []
+    for line in rows:
+        panel = [row for row in rows if row.panel == line.panel]
+        names = [*([_escape(line.panel)] if several else []), _escape(line.label)]
+        cells = [_auc_cell(line, panel, phase) for phase in PHASES]
+        table.append([*names, str(line.n_runs), *cells])
+    return markdown_table(header, table)
+
+
+@cache
+def paper_table() -> pd.DataFrame:
+    """The paper's Table 1: AUC by data set, method and phase."""
+    return pd.read_csv(Path(__file__).with_name("paper_table1.csv")).set_index(
+        ["dataset", "method"]
+    )
+
+
+def in_paper(rows: list[MethodScores], dataset: str) -> bool:
+    """Whether the paper's Table 1 has all these rows."""
+    return all((dataset, line.label) in paper_table().index for line in rows)
+
+
+def paper_comparison(rows: list[MethodScores], dataset: str) -> str:
+    """Our AUC, the paper's and the difference, by phase."""
+    paper = paper_table().loc[dataset]
+    header = ["method"]
+    for phase in PHASES:
+        header += [_TITLES[phase], "paper", "diff."]
+    table = []
+    for line in rows:
+        cells = [_escape(line.label)]
+        for phase in PHASES:
+            theirs = paper.at[line.label, phase]
+            ours = line.auc[phase].mean() if len(line.auc[phase]) else None
+            difference = GAP if ours is None else signed(ours - theirs)
+            cells += [_number(ours), _number(theirs), difference]
+        table.append(cells)
+    return markdown_table(header, table)
+
+
+def verdict(rows: list[MethodScores]) -> str:
+    """Where MWUF does not beat a baseline of the same base at warm-a, -b, -c with p <= 0.05."""
+    n_compared, exceptions = 0, []
+    for line in (row for row in rows if row.model == METHOD):
+        for baseline in rows:
+            if baseline.model == METHOD or (baseline.base, baseline.panel) != (
+                line.base,
+                line.panel,
+            ):
+                continue
+            for phase in WARM_SETS:
+                found = compare(line, baseline, phase)
+                n_compared += 1
+                if not found.is_better:
+                    p = "not tested" if found.p is None else f"p = {found.p:.2g}"
+                    exceptions.append(
+                        f"- {line.label} against {baseline.label} at {_TITLES[phase]}: "
+                        f"{GAP if found.difference is None else signed(found.difference)} ({p})"
+                    )
+    if not n_compared:
+        return ""
+    claim = f"beats every baseline row of its base at warm-a, -b and -c with p ≤ {SIGNIFICANT}"
+    if not exceptions:
+        return f"Each MWUF row {claim} ({n_compared} comparisons)."
+    head = f"MWUF {claim} **except in {len(exceptions)} of {n_compared} comparisons**"
+    return f"{head} (difference of mean AUC, paired t-test):\n\n" + "\n".join(exceptions)
+
+
+def mean_and_std(values: pd.Series) -> str:
+    """``.7230 ± .0029``, the sample's standard deviation; a gap if there are no values."""
+    if not len(values):
+        return GAP
+    text = _number(values.mean())
+    return text if len(values) == 1 else f"{text} ± {_number(values.std(ddof=1))}"
+
+
+def _number(value: float | None) -> str:
+    return GAP if value is None else f"{value:.4f}".replace("0.", ".", 1)
+
+
+def signed(value: float) -> str:
+    """``+.0480``, ``−.0214``."""
+    return f"{value:+.4f}".replace("0.", ".", 1).replace("-", "−")
+
+
+def _percent(value: float | None) -> str:
+    return GAP if value is None else f"{value:+.1%}".replace("-", "−")
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", r"\|").replace("_", r"\_")
+
+
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
+    """Names to the left, what follows ``runs`` and itself to the right."""
+    n_names = header.index("runs") if "runs" in header else 1
+    align = ["left"] * n_names + ["right"] * (len(header) - n_names)
+    return tabulate(rows, header, tablefmt="pipe", colalign=align, disable_numparse=True)

@@ -1,0 +1,39 @@
+"""The reports in ``results/`` are what their ``results.csv`` gives."""
+
+from pathlib import Path
+
+import pytest
+
+from recbole_mwuf.experiment.grid import Section, expand, presets
+from recbole_mwuf.experiment.report.document import section_report
+from recbole_mwuf.experiment.report.scores import read_scores
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", sorted(RESULTS.iterdir()), ids=lambda folder: folder.name)
+def test_report_and_figures_follow_from_the_csv(folder, tmp_path):
+    scores = read_scores(folder / "results.csv")
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    names = list(dict.fromkeys(scores["section"]))
+    assert set(expand(["all"])) <= set(names)
+    for name in names:
+        content = presets()[name]
+        section = Section(name, content["title"], content["show"], [])
+        for part in section_report(section, scores, tmp_path):
+            assert part in report
+    figures = sorted(file.name for file in (tmp_path / "figures").iterdir())
+    assert figures == sorted(file.name for file in (folder / "figures").iterdir())
+    for name in figures:
+        assert (tmp_path / "figures" / name).read_bytes() == (
+            folder / "figures" / name
+        ).read_bytes()
+
+
+@pytest.mark.parametrize("folder", sorted(RESULTS.iterdir()), ids=lambda folder: folder.name)
+def test_nothing_but_the_report_is_kept(folder):
+    """No result files, no bases, no data."""
+    kept = {str(f.relative_to(folder)) for f in folder.rglob("*") if f.suffix not in (".svg",)}
+    ignored = {name for name in kept if name.split("/")[0] in ("runs", "bases", "failed")}
+    assert kept - ignored == {"results.csv", "report.md", "report.html", "figures", "run_log.json"}
