@@ -51,7 +51,7 @@ def with_gaps(tmp_path):
     def build(**changes):
         load_col = {**TINY["load_col"], "user": "*", "item": "*"}
         settings = {**TINY, "data_path": str(tmp_path), "load_col": load_col, **changes}
-        return ColdStartDataset(Config("WideDeep", None, "tiny", config_dict=settings))
+        return ColdStartDataset(Config("WideDeep", "tiny", config_dict=settings))
 
     return build
 

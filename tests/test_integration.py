@@ -13,11 +13,12 @@ from recbole.utils import get_model, get_trainer
 import recbole_mwuf
 from recbole_mwuf.config import Config
 from recbole_mwuf.data import ColdStartDataset
-from recbole_mwuf.registry import CONTEXT_AWARE, WARM_UP_METHODS
+from recbole_mwuf.recbole_models import CONTEXT_AWARE
 from recbole_mwuf.registry import get_model as get_own
+from recbole_mwuf.registry import warm_up_methods
 from recbole_mwuf.trainer import WarmUpTrainer
 
-OWN = [*WARM_UP_METHODS, "AFN"]
+OWN = [*warm_up_methods(), "AFN"]
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_names_are_found_only_after_the_call(registered):
     registered()
     assert {name: get_model(name) for name in OWN} == {name: get_own(name) for name in OWN}
     assert {name: get_model(name) for name in before} == before
-    for name in WARM_UP_METHODS:
+    for name in warm_up_methods():
         assert get_trainer(get_model(name).type, name) is WarmUpTrainer
     for name in ("AFN", "WideDeep"):
         assert get_trainer(get_model(name).type, name) is Trainer
@@ -47,9 +48,9 @@ def test_names_are_found_only_after_the_call(registered):
 
 def test_data_set_of_a_method_knows_phases(registered, settings):
     registered()
-    config = Config("MetaEmb", "WideDeep", "tiny", config_dict=settings)
+    config = Config("MetaEmb", "tiny", config_dict=settings, base="WideDeep")
     assert type(create_dataset(config)) is ColdStartDataset
-    config = Config("WideDeep", None, "tiny", config_dict=settings)
+    config = Config("WideDeep", "tiny", config_dict=settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Dataset, "__init__", lambda self, config: None)
         assert type(create_dataset(config)) is Dataset
