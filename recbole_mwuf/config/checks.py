@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from recbole.evaluator import metric_types
 from recbole.utils import EvaluatorType
@@ -60,7 +61,7 @@ def check_metrics(names: Iterable[str], valid_metric: str) -> None:
             )
 
 
-def check_together(values: Mapping[str, object]) -> None:
+def check_together(values: Mapping[str, Any]) -> None:
     """Refuse settings that fit one by one but not together."""
     if values["eval_step"] and not values["validation_items"]:
         raise UserError(

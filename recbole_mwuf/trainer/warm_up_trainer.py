@@ -109,7 +109,7 @@ class WarmUpTrainer(BaseTrainer):
         """Metrics of one set or of the held-out items, with what was known after a phase."""
         size, order = self.config["eval_batch_size"], self.model.scoring_order
         loader = SetLoader(dataset, name, size, phase, order, shard=own_shard())
-        return evaluate_loader(self.config, self.model, loader)
+        return evaluate_loader(self.config, self.model, dataset, loader)
 
     def save_model(self, path: str | Path, dataset: ColdStartDataset) -> None:
         """Write the model with its base and all that it needs to go on without the data set."""

@@ -13,7 +13,8 @@ from recbole_mwuf.cli.tune import main
 from recbole_mwuf.config import Config, with_tuning_defaults
 from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.experiment import tuner as tuning
-from recbole_mwuf.quick_start import objective_function, run
+from recbole_mwuf.experiment.trial import objective_function
+from recbole_mwuf.quick_start import run
 from recbole_mwuf.registry import known_bases, warm_up_methods
 from recbole_mwuf.settings import properties_dir
 from tests.conftest import tiny_interactions, write_tiny

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Union
 
@@ -13,12 +13,13 @@ from recbole.utils import InputType, ModelType
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
-from recbole_mwuf.data import ColdStartDataset, InteractionHistory
+from recbole_mwuf.data import ColdStartDataset, Fields, InteractionHistory, Loader
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.item_table import ItemIDs, item_table_of
 from recbole_mwuf.model.objective import objective_of
 from recbole_mwuf.model.warm_up.item_ids import ItemIDStore
+from recbole_mwuf.model.warm_up.served import Served
 from recbole_mwuf.parallel import Shard
 from recbole_mwuf.settings import Setting, properties_dir
 
@@ -49,7 +50,8 @@ class WarmUpMethod(AbstractRecommender):
 
     Args:
         config: The run's settings; its ``base_class`` is that of the base.
-        dataset: The split data set, or a Catalog.
+        dataset: The split data set, or what stands in for it when a checkpoint is rebuilt: then
+            there are no interactions, only fields, features and tokens.
         base: A trained base; None builds an untrained one, to be loaded from a checkpoint.
 
     Attributes:
@@ -81,7 +83,7 @@ class WarmUpMethod(AbstractRecommender):
     is_old: Tensor
     item_features: Tensor
 
-    def __init__(self, config: Any, dataset: ColdStartDataset, base: nn.Module | None = None):
+    def __init__(self, config: Any, dataset: Fields, base: nn.Module | None = None):
         super().__init__()
         self.ITEM_ID = dataset.iid_field
         self.LABEL = dataset.label_field
@@ -154,22 +156,22 @@ class WarmUpMethod(AbstractRecommender):
         """The loss of step 1, for a method that trains a base of its own."""
         raise NotImplementedError
 
-    def pretrain_loader(self, config: Any, dataset: ColdStartDataset, shard: Shard) -> Iterable:
+    def pretrain_loader(self, config: Any, dataset: ColdStartDataset, shard: Shard) -> Loader:
         """The samples of step 1: those of the old items."""
         return self.objective.loader(config, dataset, "old", "shuffled", shard)
 
-    def meta_loader(self, config: Any, dataset: ColdStartDataset, shard: Shard) -> Iterable:
+    def meta_loader(self, config: Any, dataset: ColdStartDataset, shard: Shard) -> Loader:
         """The samples of step 2: those of the old items."""
         order = config["meta_sample_order"] or "shuffled"
         return self.objective.loader(config, dataset, "old", order, shard)
 
     def warm_up_loader(
         self, config: Any, dataset: ColdStartDataset, phase: str, shard: Shard
-    ) -> Iterable:
+    ) -> Loader:
         """The samples of steps 4 to 6: those of one warm-up set."""
         return self.objective.loader(config, dataset, phase, "shuffled", shard)
 
-    def served_modules(self) -> dict[str, nn.Module]:
+    def served_modules(self) -> dict[str, Served]:
         """Further functions to export for serving, by file name; see :mod:`recbole_mwuf.online`."""
         return {}
 
