@@ -86,7 +86,7 @@ def test_several_tables_stand_side_by_side(recbole_model):
 @pytest.mark.parametrize("name", ["BPR", "BERT4Rec"])
 def test_growing_changes_no_other_row(recbole_model, name):
     """BERT4Rec keeps the row of its mask token behind the items."""
-    base, dataset, batch = recbole_model(name)
+    base, dataset, _ = recbole_model(name)
     table = WeightTable(base, dataset)
     (old,) = (table._table(n).weight.detach().clone() for n in table.names)
     table.grow(dataset.item_num + 3)
