@@ -74,5 +74,11 @@ def check_together(values: Mapping[str, Any]) -> None:
             f"valid_metric is '{values['valid_metric']}', but early stopping can only go by one "
             f"of metrics={values['metrics']}"
         )
+    for field, width in (values["taste_bands"] or {}).items():
+        if isinstance(width, bool) or not isinstance(width, (int, float)) or not width > 0:
+            raise UserError(
+                f"taste_bands: '{field}' has bands of width {width!r}, but a width must be a "
+                "number above 0"
+            )
     if values["score_validation"] and not values["validation_items"]:
         raise UserError("score_validation needs validation_items, such as validation_items=0.2")

@@ -14,6 +14,7 @@ from recbole.config import Config as RecBoleConfig
 from recbole_mwuf.compat import numpy_names, older_libraries
 from recbole_mwuf.config.arguments import CONFIG_FILES, literal, read_arguments
 from recbole_mwuf.config.checks import check_metrics, check_names, check_together, check_values
+from recbole_mwuf.data.taste import possible_names
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.registry import get_base, get_model, is_warm_up_method, settings_of
 from recbole_mwuf.settings import Setting, properties_dir, read_properties, read_settings
@@ -154,6 +155,9 @@ class Config(RecBoleConfig):
             settings["metrics"] = [settings["metrics"]]
         check_values(settings, {**read_settings(_TUNING), **self.declared()})
         check_metrics(settings["metrics"], settings["valid_metric"])
+        if taste := possible_names(settings):  # RecBole's models read the float fields listed here
+            given = settings["numerical_features"] or ()
+            settings["numerical_features"] = list(dict.fromkeys([*given, *taste]))
         return settings
 
     def _set_default_parameters(self) -> None:

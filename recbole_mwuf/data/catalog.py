@@ -14,6 +14,8 @@ from recbole.utils import FeatureSource, FeatureType
 from torch import Tensor
 
 from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START, ColdStartDataset, select
+from recbole_mwuf.data.split import PHASES
+from recbole_mwuf.data.taste import UNDIVIDED, Taste, possible_names
 from recbole_mwuf.errors import UserError
 
 _TOKENS = (FeatureType.TOKEN, FeatureType.TOKEN_SEQ)
@@ -36,6 +38,7 @@ class Catalog:
         user_feat: ID columns of every user; None without features.
         item_feat: ID columns of every item; None without features.
         item_num: Item IDs that there is room for, at least as many as there are tokens.
+        taste: The taste features of any pair; None if the model reads none.
 
     Raises:
         UserError: if the model reads fields that a new item or a pair cannot bring.
@@ -46,7 +49,9 @@ class Catalog:
         self.uid_field, self.iid_field = config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]
         self.label_field, self.time_field = config["LABEL_FIELD"], config["TIME_FIELD"]
         self._check_fields(content["fields"])
-        self.field2id_token = {name: field["tokens"] for name, field in content["fields"].items()}
+        self.field2id_token: dict[str, Any] = {
+            name: field["tokens"] for name, field in content["fields"].items()
+        }
         self.field2type = {n: FeatureType(f["type"]) for n, f in content["fields"].items()}
         self._source = {n: FeatureSource(f["source"]) for n, f in content["fields"].items()}
         self._ids = {
@@ -60,13 +65,22 @@ class Catalog:
             Interaction(columns).to(device) if (columns := content[f"{of}_features"]) else None
             for of in _FEATURES
         )
+        self.taste = None
+        if content.get("taste") is not None:
+            self.taste = Taste(config, self, self.n_known_items())
+            self.taste.load(content["taste"])
         # filled in by who owns the model: nothing has been seen yet
         self.is_old = np.zeros(self.item_num, dtype=bool)
         self.history_users = np.zeros(1, dtype=np.int64)
 
     @staticmethod
-    def content_of(dataset: ColdStartDataset) -> dict[str, Any]:
-        """A data set's fields, tokens and features as plain values and tensors."""
+    def content_of(dataset: ColdStartDataset, phase: str = PHASES[0]) -> dict[str, Any]:
+        """A data set's fields, tokens and features as plain values and tensors.
+
+        Args:
+            dataset: The split data set.
+            phase: The last phase that was consumed, for taste features that follow new items.
+        """
         numerical = dataset.config["numerical_features"] or ()
         features = {"user": dataset.user_feat, "item": dataset.item_feat}
         return {
@@ -80,6 +94,7 @@ class Catalog:
                 if dataset.field2type[name] in _TOKENS or name in numerical
             },
             "item_num": dataset.item_num,
+            "taste": None if dataset.taste is None else dataset.taste.after[phase].tensors(),
             **{
                 f"{of}_features": {
                     name: features[of][name].cpu()
@@ -101,6 +116,7 @@ class Catalog:
                 for name, tokens in self.field2id_token.items()
             },
             "item_num": self.item_num,
+            "taste": None if self.taste is None else self.taste.tensors(),
             **{
                 f"{of}_features": {} if feat is None else dict(feat.to("cpu").interaction)
                 for of, feat in (("user", self.user_feat), ("item", self.item_feat))
@@ -108,6 +124,8 @@ class Catalog:
         }
 
     def _check_fields(self, fields: dict[str, dict]) -> None:
+        taste = possible_names(self.config)  # these are known of any pair
+        fields = {name: field for name, field in fields.items() if name not in taste}
         floats = [n for n, f in fields.items() if FeatureType(f["type"]) not in _TOKENS]
         if floats:
             raise UserError(
@@ -136,6 +154,8 @@ class Catalog:
 
     def num(self, field: str) -> int:
         """How many IDs a field has."""
+        if self.field2type[field] not in _TOKENS:
+            return UNDIVIDED
         return self.item_num if field == self.iid_field else len(self.field2id_token[field])
 
     def n_known_items(self) -> int:
@@ -201,6 +221,8 @@ class Catalog:
                 feat[name] = resized(feat[name], self.item_num, values.shape[1])
             shape = (slice(first, first + len(tokens)), *(slice(n) for n in values.shape[1:]))
             feat[name][shape] = values.to(feat[name].device)
+        if self.taste is not None:
+            self.taste.append_items({f: feat[f][ids] for f in self.taste.fields})
         return ids
 
     def grow(self, item_num: int) -> None:
@@ -218,10 +240,18 @@ class Catalog:
                 columns.update(select(feat, ids))
         return columns
 
+    def context(self, users: Tensor, items: Tensor) -> dict[str, Tensor]:
+        """The columns that a model reads of pairs ``[B]``: the taste features, if it has them."""
+        if self.taste is None:
+            return {}
+        numbers = self.taste.of(users.cpu().numpy(), items.cpu().numpy())
+        return self.taste.columns(torch.from_numpy(numbers).to(users.device))
+
     def example(self) -> Interaction:
         """A row of padding, for a model that looks at one."""
         zero = torch.zeros(1, dtype=torch.long, device=self.config["device"])
-        return Interaction({**self.pairs(zero, zero), HISTORY_START: zero, HISTORY_END: zero})
+        columns = {**self.pairs(zero, zero), **self.context(zero, zero)}
+        return Interaction({**columns, HISTORY_START: zero, HISTORY_END: zero})
 
 
 def resized(tensor: Tensor, *shape: int) -> Tensor:

@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
-from recbole.utils import FeatureType
+from recbole.utils import FeatureSource, FeatureType
 from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mwuf.compat import older_libraries
 from recbole_mwuf.data.history import InteractionHistory
+from recbole_mwuf.data.row_taste import RowTaste
 from recbole_mwuf.data.split import PHASES, cold_start_split
+from recbole_mwuf.data.taste import UNDIVIDED, Taste, possible_names
 from recbole_mwuf.errors import UserError
 
 # the settings that the content of a loaded data set depends on: RecBole's list and what it lacks
@@ -24,6 +26,7 @@ _SETTINGS = (
     *dataset_arguments,
     *("dataset", "data_path", "device", "numerical_features", "discretization"),
     *("old_item_threshold", "phase_size", "validation_items", "score_validation"),
+    *("taste_fields", "taste_user_fields", "taste_bands", "taste_folds", "taste_online"),
 )
 HISTORY_START = "history_start"
 HISTORY_END = "history_end"
@@ -39,6 +42,7 @@ class ColdStartDataset(Dataset):
         split: :class:`~recbole_mwuf.data.split.ColdStartSplit`
         history: :class:`~recbole_mwuf.data.history.InteractionHistory`
         times: Time of every interaction, float64, shape ``[n_rows]``.
+        taste: :class:`~recbole_mwuf.data.row_taste.RowTaste`; None without ``taste_fields``.
 
     Raises:
         UserError: if the files are missing, a needed field is not loaded, or N and K do not fit.
@@ -102,7 +106,16 @@ class ColdStartDataset(Dataset):
         self._split()
         self._change_feat_format()
         self._drop_unused_col()
+        self.taste = self._row_taste() if self.config["taste_fields"] else None
         self._to_device(self.config["device"])
+
+    def _discretization(self) -> None:
+        """RecBole asks for every numerical feature; the taste features come after the split."""
+        numerical = self.config["numerical_features"]
+        own = possible_names(self.config)
+        self.config["numerical_features"] = [name for name in numerical if name not in own]
+        super()._discretization()
+        self.config["numerical_features"] = numerical
 
     def _check_field_loaded(self, setting: str, field: str | None, hint: str) -> None:
         if field is None or field not in self.inter_feat:
@@ -142,6 +155,22 @@ class ColdStartDataset(Dataset):
                 f"threshold={self.config['threshold']}"
             )
 
+    def _row_taste(self) -> RowTaste:
+        """Compute the taste features and let RecBole know them as float fields of interactions."""
+        taste = Taste(self.config, self, self.item_num)
+        taste.set_old_items(self.is_old)
+        for name in taste.names:
+            if name in self.field2type or name not in self.config["numerical_features"]:
+                raise UserError(
+                    f"taste_fields={self.config['taste_fields']} add a field '{name}', but the "
+                    "data has one of that name, or the Config is not recbole_mwuf's"
+                )
+            self.set_field_property(name, FeatureType.FLOAT, FeatureSource.INTERACTION, 1)
+            self.field2bucketnum[name] = UNDIVIDED
+        columns = (self.uid_field, self.iid_field, self.label_field)
+        rows = tuple(self.inter_feat[name].numpy() for name in columns)
+        return RowTaste(taste, rows, self.split.set_of_row, self.config["device"])
+
     def _to_device(self, device: torch.device) -> None:
         for name in self.feat_name_list:
             setattr(self, name, getattr(self, name).to(device))
@@ -173,6 +202,8 @@ class ColdStartDataset(Dataset):
             if phase is None
             else self._seen[phase].index_select(0, items)
         )
+        if self.taste is not None:
+            columns.update(self.taste.columns(rows, phase))
         return Interaction(columns)
 
     @property

@@ -46,7 +46,9 @@ class Fields(Protocol):
 
     Attributes:
         config: The settings.
+        user_feat: Features of every user as columns ``[n_users, ...]``; None without features.
         item_feat: Features of every item as columns ``[n_items, ...]``; None without features.
+        field2id_token: The tokens of every field by ID.
         is_old: bool, shape ``[n_items]``; items that the base knows.
         history_users: int64; what the histories of item-side bases are ranges of.
     """
@@ -57,7 +59,9 @@ class Fields(Protocol):
     label_field: str
     user_num: int
     item_num: int
+    user_feat: Interaction | None
     item_feat: Interaction | None
+    field2id_token: dict[str, Any]
     is_old: np.ndarray
     history_users: np.ndarray
 

@@ -170,7 +170,8 @@ class EventSet:
 
     def batch(self, rows: Tensor, phase: str | None = None) -> Interaction:
         """Some interactions as a model reads them, row numbers ``[B]``."""
-        columns = self.catalog.pairs(self._users[rows], self._items[rows])
+        users, items = self._users[rows], self._items[rows]
+        columns = {**self.catalog.pairs(users, items), **self.catalog.context(users, items)}
         columns[self.catalog.label_field] = self._labels[rows]
         columns[HISTORY_START], columns[HISTORY_END] = self._start[rows], self._end[rows]
         return Interaction(columns)

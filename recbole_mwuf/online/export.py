@@ -21,13 +21,15 @@ from recbole_mwuf.model.warm_up.served import EMBEDDING, ROWS, Served
 from recbole_mwuf.online.item_warmer import ItemWarmer
 
 FIRST_ORDER = "item_first_order"
+TASTE = "taste"  # input [rows, n_numbers], as warmer.catalog.taste.of(user_ids, item_ids) gives it
 HISTORY, HISTORY_LENGTH = "history", "history_length"
 
 
 class Scorer(Served):
     """The base's prediction for users and items whose ID parameters are inputs: ``[B]``.
 
-    A user's features are looked up; an item's are inputs, as is the history of a sequential base.
+    A user's features are looked up; an item's are inputs, as are the history of a sequential base
+    and the taste features.
 
     Args:
         warmer: Holds the model.
@@ -43,6 +45,8 @@ class Scorer(Served):
         self.inputs[EMBEDDING] = torch.zeros(ROWS, self.table.size)
         if self.table.has_first_order:
             self.inputs[FIRST_ORDER] = torch.zeros(ROWS, 1)
+        if self.catalog.taste is not None:
+            self.inputs[TASTE] = torch.zeros(ROWS, len(self.catalog.taste.names))
         if steps := self.table.history_length:
             self.inputs[HISTORY] = torch.zeros(ROWS, steps, dtype=torch.long)
             self.inputs[HISTORY_LENGTH] = torch.ones(ROWS, dtype=torch.long)
@@ -51,6 +55,8 @@ class Scorer(Served):
         columns = dict(zip(self.inputs, inputs))
         ids = ItemIDs(columns.pop(EMBEDDING), columns.pop(FIRST_ORDER, None))
         history = columns.pop(HISTORY, None), columns.pop(HISTORY_LENGTH, None)
+        if self.catalog.taste is not None:
+            columns.update(self.catalog.taste.columns(columns.pop(TASTE)))
         users = columns[self.catalog.uid_field]
         # the item's own row is replaced: any ID will do, the features are those of the inputs
         columns = {**self.catalog.pairs(users, torch.zeros_like(users)), **columns}

@@ -186,6 +186,8 @@ class ItemWarmer:
         mean = torch.from_numpy(items.mean_users[touched]).to(self.config["device"])
         with torch.no_grad():
             model.note(self._tensor(touched), mean)
+        if (taste := self.catalog.taste) is not None and taste.online:
+            taste.add(events.users, events.items, events.labels)
         ranges = items.extend(events.items, events.users, events.times)
         self._show_histories(ranges)
         stream = EventSet(self.catalog, events, ranges)
@@ -227,7 +229,7 @@ class ItemWarmer:
         return torch.cat(scores).cpu().numpy()
 
     def _scores(self, users: Tensor, items: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        columns = self.catalog.pairs(users, items)
+        columns = {**self.catalog.pairs(users, items), **self.catalog.context(users, items)}
         return self.model.predict(
             Interaction({**columns, HISTORY_START: start, HISTORY_END: end}),
         )

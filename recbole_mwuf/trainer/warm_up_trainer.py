@@ -120,7 +120,7 @@ class WarmUpTrainer(BaseTrainer):
             self.model.positive_users_only,
             self.model.table.history_length,
         )
-        catalog = Catalog.content_of(dataset)
+        catalog = Catalog.content_of(dataset, self.consumed)
         checkpoint.save_warm_up(path, self.config, self.loop, dataset, catalog, items)
         self.logger.info(set_color("Saving model", "blue") + f": {path}")
 

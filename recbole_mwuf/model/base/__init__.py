@@ -6,6 +6,9 @@ from typing import Any
 
 from torch import nn
 
+from recbole_mwuf.data.taste import possible_names
+from recbole_mwuf.errors import UserError
+
 
 def create_base(config: Any, dataset: Any) -> nn.Module:
     """An untrained base, its embeddings started as ``embedding_init`` says.
@@ -14,8 +17,17 @@ def create_base(config: Any, dataset: Any) -> nn.Module:
         config: Knows the base's class; uses ``embedding_init``, ``sparse_embedding``,
             ``sparse_embedding_rows`` and the base's settings.
         dataset: The data set it is built for.
+
+    Raises:
+        UserError: if the base does not read the taste features that the data set brings.
     """
     base = config.base_class(config, dataset).to(config["device"])
+    taste = set(possible_names(config)).intersection(dataset.fields())
+    if not taste <= set(getattr(base, "float_field_names", ())):
+        raise UserError(
+            f"base={config['base']} reads no float fields of interactions, such as "
+            f"taste_fields={config['taste_fields']} adds; use one such as WideDeep"
+        )
     for table in (m for m in base.modules() if isinstance(m, nn.Embedding)):
         chosen = config["sparse_embedding"]
         is_large = table.num_embeddings > config["sparse_embedding_rows"]
