@@ -34,6 +34,7 @@ class RowTaste:
         self.names = taste.names
         training = set_of_row == SETS.index("old")
         taste.add(*(column[training] for column in rows))
+        taste.pack()
         numbers = taste.standardise(taste.of(*self._pairs), training)
         self._scoring = (PHASES[0], self._tensor(numbers))
         self.after = dict.fromkeys(PHASES, taste)

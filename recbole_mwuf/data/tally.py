@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from torch import Tensor, from_numpy
+from torch import Tensor, from_numpy, int64, zeros
 
 _BEFORE_ALL = -1  # below every key
 
@@ -61,13 +61,16 @@ class Tally:
         Returns:
             np.ndarray: int64, shape ``[2, ...]``.
         """
-        wanted = entities >= 0
-        chosen = entities[wanted]
-        own = np.broadcast_to(folds, entities.shape)[wanted]
         counts = np.zeros((2, *entities.shape), dtype=np.int64)
         for part in self._parts:
-            counts[:, wanted] += part.without(chosen, own)
+            counts += part.without(entities, folds)
         return counts
+
+    def pack(self) -> None:
+        """Make one part of all: worth its while before much is looked up."""
+        while len(self._parts) > 1:
+            last = self._parts.pop()
+            self._parts.append(self._parts.pop().joined(last))
 
     def copy(self) -> Tally:
         """Another one that starts with the same samples."""
@@ -77,10 +80,11 @@ class Tally:
 
     def tensor(self) -> Tensor:
         """Everything for a checkpoint: key, positive samples, samples; int64 ``[3, n_keys]``."""
-        whole = _Part.of(np.zeros(0, dtype=np.int64), np.zeros((2, 0), np.int64), self.n_folds)
-        for part in self._parts:
-            whole = whole.joined(part)
-        return from_numpy(np.concatenate([whole.keys[None], whole.counts]))
+        self.pack()
+        if not self._parts:
+            return zeros(3, 0, dtype=int64)
+        (part,) = self._parts
+        return from_numpy(np.concatenate([part.keys[None], part.counts]))
 
     @classmethod
     def from_tensor(cls, tensor: Tensor, n_folds: int) -> Tally:
@@ -116,7 +120,7 @@ class _Part:
         return _Part.of(keys, counts, self.n_folds)
 
     def without(self, entities: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        """Positive samples and samples in all folds but one, ``[2, n]``."""
+        """Positive samples and samples in all folds but one, ``[2, ...]``."""
         own = _look_up(self.keys, self.counts, entities * self.n_folds + folds)
         return _look_up(self._entities, self._totals, entities) - own
 
@@ -132,8 +136,6 @@ def _summed(keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _look_up(known: np.ndarray, counts: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The counts of wanted keys, ``[2, n]``, 0 where one is unknown; known keys rise."""
-    if not len(known):
-        return np.zeros((2, len(wanted)), dtype=np.int64)
+    """The counts of wanted keys, ``[2, ...]``, 0 where one is unknown; known keys rise."""
     place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
     return np.where(known[place] == wanted, counts[:, place], 0)

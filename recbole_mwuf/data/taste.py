@@ -122,6 +122,11 @@ class Taste:
                     self._entities(*table, users[part], items[part]), folds, labels[part, None]
                 )
 
+    def pack(self) -> None:
+        """Make looking up faster, after many samples have been added."""
+        for tally in self._tallies.values():
+            tally.pack()
+
     def _entities(self, who: str, group: Group, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """What a sample is counted for, ``[B, L]``; negative for nothing."""
         groups, owners = self._groups[group][items], self._who[who]
