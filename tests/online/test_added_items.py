@@ -133,7 +133,7 @@ def test_no_items(warmer):
     assert warmer.add_items(FEATURES[:0]).added == 0
 
 
-def test_graduation_hands_the_warm_row_to_the_base(arrive):
+def test_promotion_hands_the_warm_row_to_the_base(arrive):
     arrived = arrive()
     warmer = ItemWarmer.load(arrived.path)
     warmer.add_items(FEATURES)
