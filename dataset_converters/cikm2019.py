@@ -33,10 +33,8 @@ ITEM = Layout(columns=(whole("item_id"), *map(optional_whole, ITEM_FEATURES)))
 def read(inputs: list[Path], bad_rows: BadRows) -> RawDataset:
     """Read and merge the rounds ``inputs``, in the order given.
 
-    Raises
-    ------
-    ConversionError
-        If a file is missing or malformed.
+    Raises:
+        ConversionError: If a file is missing or malformed.
     """
     tables: dict[str, list[pl.DataFrame]] = {}
     rows: dict[str, int] = {}

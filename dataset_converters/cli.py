@@ -91,10 +91,8 @@ def count(text: str) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
-    Parameters
-    ----------
-    arguments : sequence of str or None
-        Without the program's name; None: those of the process.
+    Args:
+        arguments: Without the program's name; None: those of the process.
     """
     values = vars(build_parser().parse_args(arguments))
     values["skip_bad_rows"] = values.pop("on_error") == "skip"

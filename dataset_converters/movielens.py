@@ -55,10 +55,8 @@ def rating_layout(separator: str, rating: Column, header: tuple[str, ...] | None
 def read(inputs: list[Path], bad_rows: BadRows) -> RawDataset:
     """Read whichever MovieLens release ``inputs`` (one folder or archive) holds.
 
-    Raises
-    ------
-    ConversionError
-        If it is none, or malformed.
+    Raises:
+        ConversionError: If it is none, or malformed.
     """
     if len(inputs) != 1:
         raise ConversionError(f"--input: found {len(inputs)} paths, expected one for movielens")
@@ -147,14 +145,8 @@ def dataset(
 class TextFile:
     """A small feature file with free text in it, read row by row.
 
-    Attributes
-    ----------
-    file : RawFile
-    separator : str
-        ``,`` means CSV, with quotes.
-    n_columns : int
-    encoding : str
-    header : tuple of str or None
+    Attributes:
+        separator: ``,`` means CSV, with quotes.
     """
 
     file: RawFile
@@ -198,10 +190,8 @@ class TextFile:
     def split(self, text: str) -> list[str]:
         """The cells of a row.
 
-        Raises
-        ------
-        ValueError
-            If there are not ``n_columns``.
+        Raises:
+            ValueError: If there are not ``n_columns``.
         """
         if self.separator == ",":
             try:

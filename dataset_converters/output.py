@@ -20,11 +20,9 @@ ROWS_AT_A_TIME = 1_000_000
 def check_target(target: Path, overwrite: bool) -> None:
     """Refuse a target that holds anything, unless it is an earlier output to be overwritten.
 
-    Raises
-    ------
-    ConversionError
-        If ``target`` is a file or link, or holds files and ``overwrite`` is not set, or holds
-        files that no converter wrote there.
+    Raises:
+        ConversionError: If ``target`` is a file or link, or holds files and ``overwrite`` is not
+            set, or holds files that no converter wrote there.
     """
     if not os.path.lexists(target):
         return
@@ -49,10 +47,8 @@ def staged_folder(target: Path, overwrite: bool) -> Iterator[Path]:
 
     Until then ``target`` stays as it is; on an error the new folder is removed.
 
-    Raises
-    ------
-    ConversionError
-        As :func:`check_target`.
+    Raises:
+        ConversionError: As :func:`check_target`.
     """
     check_target(target, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -78,16 +74,10 @@ def staged_folder(target: Path, overwrite: bool) -> Iterator[Path]:
 def write_atomic(path: Path, frames: Iterator[pl.DataFrame], types: Mapping[str, str]) -> int:
     r"""Write one RecBole atomic file; returns the number of rows.
 
-    Parameters
-    ----------
-    path : Path
-    frames : iterator of pl.DataFrame
-        The rows, in any number of frames with the columns ``types``.
-    types : mapping of str to str
-        RecBole's type of each column: token, float, token_seq or float_seq.
+    Args:
+        frames: The rows, in any number of frames with the columns ``types``.
+        types: RecBole's type of each column: token, float, token_seq or float_seq.
 
-    Notes
-    -----
     A null is written as nothing, which RecBole reads as unknown. A value with a quote or a tab in
     it is quoted as in CSV, which is how RecBole's reader takes it.
     """

@@ -29,28 +29,18 @@ READERS = {"movielens": movielens.read, "taobao": taobao.read, "cikm2019": cikm2
 class Options:
     """What the command line can say; see ``--help``.
 
-    Attributes
-    ----------
-    converter : str
-        movielens, taobao or cikm2019.
-    input : list of Path
-        Folder or archive; several rounds for cikm2019.
-    output : Path
-        Folder to write; its base name is the data set's name.
-    overwrite : bool
-        Replace an earlier output.
-    skip_bad_rows : bool
-        Skip and count malformed rows rather than stop.
-    max_errors : int
-        With ``skip_bad_rows``: stop all the same after so many.
-    drop_duplicates : bool
-        Remove exact copies of earlier interaction rows.
-    min_item_count : int or None
-        Leave out items with fewer interactions; None: the data set's default.
-    label : str
-        ``per_row`` or ``per_pair`` (cikm2019).
-    old_item_threshold, phase_size : int or None
-        N and K for the report and the settings; None: from ``properties/dataset``.
+    Attributes:
+        converter: movielens, taobao or cikm2019.
+        input: Folder or archive; several rounds for cikm2019.
+        output: Folder to write; its base name is the data set's name.
+        overwrite: Replace an earlier output.
+        skip_bad_rows: Skip and count malformed rows rather than stop.
+        max_errors: With ``skip_bad_rows``: stop all the same after so many.
+        drop_duplicates: Remove exact copies of earlier interaction rows.
+        min_item_count: Leave out items with fewer interactions; None: the data set's default.
+        label: ``per_row`` or ``per_pair`` (cikm2019).
+        old_item_threshold, phase_size: N and K for the report and the settings; None: from
+            ``properties/dataset``.
     """
 
     converter: str
@@ -69,19 +59,11 @@ class Options:
 def convert(options: Options) -> Report:
     """Convert a data set.
 
-    Parameters
-    ----------
-    options : Options
+    Returns:
+        Report: What was read, written and left out; also in the output folder, as JSON.
 
-    Returns
-    -------
-    Report
-        What was read, written and left out; also in the output folder, as JSON.
-
-    Raises
-    ------
-    ConversionError
-        If the input is missing or malformed, or the output exists.
+    Raises:
+        ConversionError: If the input is missing or malformed, or the output exists.
     """
     target = Path(os.path.abspath(options.output))  # a name also for "." and "x/.."
     with staged_folder(target, options.overwrite) as folder:

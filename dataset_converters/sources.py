@@ -37,12 +37,9 @@ class Block(NamedTuple):
 class RawFile:
     """One raw file, wherever it lies.
 
-    Attributes
-    ----------
-    path : Path
-        File on disk: the raw file itself, or the archive that holds it.
-    member : str or None
-        Name inside the archive.
+    Attributes:
+        path: File on disk: the raw file itself, or the archive that holds it.
+        member: Name inside the archive.
     """
 
     path: Path
@@ -55,9 +52,7 @@ class RawFile:
     def open(self) -> Iterator[tuple[IO[bytes], int, Callable[[], int]]]:
         """Open for reading.
 
-        Yields
-        ------
-        tuple
+        Yields:
             The stream of plain bytes, the size to show progress against, and a function that
             tells how much of that size has been read.
         """
@@ -85,10 +80,8 @@ class RawFile:
 
         The last line of the file may lack its newline; every other block ends with one.
 
-        Raises
-        ------
-        ConversionError
-            If the file is empty or cannot be read or unpacked to its end.
+        Raises:
+            ConversionError: If the file is empty or cannot be read or unpacked to its end.
         """
         line, pending = 1, b""
         try:
@@ -129,10 +122,8 @@ def list_files(source: Path, wanted: Iterable[str]) -> list[RawFile]:
     in a folder are looked into only when named after a wanted file (``raw_sample.csv.tar.gz``):
     listing a .tar.gz unpacks it, and others in the same download are huge.
 
-    Raises
-    ------
-    ConversionError
-        If ``source`` does not exist or is not the archive that its name says.
+    Raises:
+        ConversionError: If ``source`` does not exist or is not the archive that its name says.
     """
     if not source.exists():
         raise ConversionError(f"{source}: no such file or folder")
@@ -168,10 +159,8 @@ def find(files: list[RawFile], name: str) -> RawFile | None:
     A plain file goes before a compressed one, and that before one in an archive: downloads are
     often unpacked beside the archive.
 
-    Raises
-    ------
-    ConversionError
-        If there are several of the same kind.
+    Raises:
+        ConversionError: If there are several of the same kind.
     """
     kinds = (
         [file for file in files if file.member is None and file.label == name],

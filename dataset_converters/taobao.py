@@ -52,10 +52,8 @@ PROFILE = Layout(
 def read(inputs: list[Path], bad_rows: BadRows) -> RawDataset:
     """Read the three files from ``inputs`` (one folder or archive).
 
-    Raises
-    ------
-    ConversionError
-        If one is missing or malformed.
+    Raises:
+        ConversionError: If one is missing or malformed.
     """
     if len(inputs) != 1:
         raise ConversionError(f"--input: found {len(inputs)} paths, expected one for taobao")
