@@ -18,6 +18,8 @@ from tqdm import tqdm
 from dataset_converters.errors import ConversionError
 
 BLOCK_BYTES = 32 << 20
+#: The longest line allowed; a row has some hundred bytes at most. csv takes no longer cells either.
+LINE_BYTES = 128 << 10
 BOM = b"\xef\xbb\xbf"  # some editors put it before the first character of UTF-8
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 #: What reading a damaged file or archive raises.
@@ -81,16 +83,18 @@ class RawFile:
         The last line of the file may lack its newline; every other block ends with one.
 
         Raises:
-            ConversionError: If the file is empty or cannot be read or unpacked to its end.
+            ConversionError: If the file is empty, has a line longer than ``LINE_BYTES``, or cannot
+                be read or unpacked to its end.
         """
         line, pending = 1, b""
         try:
             with self.open() as (stream, size, position), self.progress(size) as bar:
                 while chunk := stream.read(BLOCK_BYTES):
-                    cut = chunk.rfind(b"\n") + 1
-                    data = pending + chunk[:cut] if cut else b""
-                    pending = chunk[cut:] if cut else pending + chunk
                     bar.update(position() - bar.n)
+                    data = pending + chunk
+                    self.check_line_lengths(line, data)
+                    cut = data.rfind(b"\n") + 1
+                    data, pending = data[:cut], data[cut:]
                     if data:
                         data = data.removeprefix(BOM) if line == 1 else data
                         n_lines = data.count(b"\n")
@@ -104,6 +108,25 @@ class RawFile:
             yield Block(line, 1, pending.removeprefix(BOM) if line == 1 else pending)
         elif line == 1:
             raise ConversionError(f"{self}, line 1: found an empty file, expected rows")
+
+    def check_line_lengths(self, first: int, data: bytes) -> None:
+        """Refuse a line that is too long, before memory is filled with it.
+
+        Args:
+            first: Number of the first line in ``data``.
+            data: Lines, the last one perhaps not read to its end.
+        """
+        start = 0
+        # From one newline to the last one within reach: some hundred steps a block.
+        while len(data) - start > LINE_BYTES:
+            end = data.rfind(b"\n", start, start + LINE_BYTES + 1)
+            if end < 0:
+                line = first + data.count(b"\n", 0, start)
+                raise ConversionError(
+                    f"{self}, line {line}: found a line of more than {LINE_BYTES:,} bytes, the "
+                    "limit; expected one row a line (is it the file as published?)"
+                )
+            start = end + 1
 
     def progress(self, size: int) -> tqdm:
         """The bar for reading ``size`` bytes; none where the output is no terminal."""

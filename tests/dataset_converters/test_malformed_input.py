@@ -216,3 +216,16 @@ def test_another_data_set(run, tmp_path, layout, command, right):
 def test_one_input_only(run, tmp_path, command):
     with pytest.raises(ConversionError, match="found 2 paths, expected one"):
         run(command, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("block_bytes", [1000, 1 << 20])
+def test_the_longest_line(run, tmp_path, monkeypatch, block_bytes):
+    monkeypatch.setattr(sources, "BLOCK_BYTES", block_bytes)
+    WRITERS["movielens-1m"](tmp_path / "raw")
+    film = b"3::%s (1995)::Drama"
+    title = b"x" * (sources.LINE_BYTES - len(film % b""))
+    damage(tmp_path / "raw", "movies.dat", 3, film % title)
+    assert run("movielens", tmp_path / "raw").rows("item")[2][1] == title.decode()
+    damage(tmp_path / "raw", "movies.dat", 3, film % (title + b"x"))
+    with pytest.raises(ConversionError, match=r"movies.dat, line 3: found a line of more than 131"):
+        run("movielens", tmp_path / "raw", name="other")
