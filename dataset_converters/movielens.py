@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dataset_converters.disk import Disk
 from dataset_converters.errors import BadRows, ConversionError, shorten
 from dataset_converters.raw import RawDataset, Table, features, locate
 from dataset_converters.sources import RawFile, find, list_files
@@ -52,7 +53,7 @@ def rating_layout(separator: str, rating: Column, header: tuple[str, ...] | None
     return Layout(columns, separator, header)
 
 
-def read(inputs: list[Path], bad_rows: BadRows) -> RawDataset:
+def read(inputs: list[Path], bad_rows: BadRows, disk: Disk) -> RawDataset:
     """Read whichever MovieLens release ``inputs`` (one folder or archive) holds.
 
     Raises:
@@ -63,15 +64,15 @@ def read(inputs: list[Path], bad_rows: BadRows) -> RawDataset:
     source = inputs[0]
     files = list_files(source, ("ratings.dat", "u.data", "ratings.csv"))
     if find(files, "ratings.dat"):
-        return read_1m(source, bad_rows)
+        return read_1m(source, bad_rows, disk)
     if find(files, "u.data"):
-        return read_100k(source, bad_rows)
-    return read_csv(source, bad_rows)
+        return read_100k(source, bad_rows, disk)
+    return read_csv(source, bad_rows, disk)
 
 
-def read_1m(source: Path, bad_rows: BadRows) -> RawDataset:
+def read_1m(source: Path, bad_rows: BadRows, disk: Disk) -> RawDataset:
     """ml-1m: ``::`` between cells, titles in latin-1."""
-    raw = locate(source, ("ratings.dat", "users.dat", "movies.dat"), "movielens")
+    raw = locate(source, ("ratings.dat", "users.dat", "movies.dat"), "movielens", disk)
     inter, n_read = read_table(raw["ratings.dat"], rating_layout("::", STARS), bad_rows)
 
     def user(cells: list[str]) -> list[str | None]:
@@ -87,9 +88,9 @@ def read_1m(source: Path, bad_rows: BadRows) -> RawDataset:
     return dataset("ml-1m", inter, n_read, users, items)
 
 
-def read_100k(source: Path, bad_rows: BadRows) -> RawDataset:
+def read_100k(source: Path, bad_rows: BadRows, disk: Disk) -> RawDataset:
     """ml-100k: tabs in u.data, ``|`` in u.user and u.item, genres as 19 flags, latin-1."""
-    raw = locate(source, ("u.data", "u.user", "u.item"), "movielens")
+    raw = locate(source, ("u.data", "u.user", "u.item"), "movielens", disk)
     inter, n_read = read_table(raw["u.data"], rating_layout("\t", STARS), bad_rows)
 
     def user(cells: list[str]) -> list[str | None]:
@@ -108,9 +109,9 @@ def read_100k(source: Path, bad_rows: BadRows) -> RawDataset:
     return dataset("ml-100k", inter, n_read, users, items)
 
 
-def read_csv(source: Path, bad_rows: BadRows) -> RawDataset:
+def read_csv(source: Path, bad_rows: BadRows, disk: Disk) -> RawDataset:
     """ml-20m, ml-25m, ml-latest: CSV in UTF-8, half stars, no user features."""
-    raw = locate(source, ("ratings.csv", "movies.csv"), "movielens")
+    raw = locate(source, ("ratings.csv", "movies.csv"), "movielens", disk)
     header = ("userId", "movieId", "rating", "timestamp")
     inter, n_read = read_table(raw["ratings.csv"], rating_layout(",", HALF_STARS, header), bad_rows)
 

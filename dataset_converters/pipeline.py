@@ -10,6 +10,7 @@ import polars as pl
 import yaml
 
 from dataset_converters import cikm2019, movielens, taobao
+from dataset_converters.disk import Disk
 from dataset_converters.errors import BadRows, ConversionError
 from dataset_converters.interactions import (
     count_items,
@@ -17,7 +18,7 @@ from dataset_converters.interactions import (
     one_per_pair,
     repeated_rows,
 )
-from dataset_converters.output import slices, staged_folder, write_atomic
+from dataset_converters.output import new_file, slices, staged_folder, write_atomic
 from dataset_converters.raw import RawDataset, Table
 from dataset_converters.report import Report
 from dataset_converters.settings import dataset_settings, protocol
@@ -68,7 +69,7 @@ def convert(options: Options) -> Report:
     target = Path(os.path.abspath(options.output))  # a name also for "." and "x/.."
     with staged_folder(target, options.overwrite) as folder:
         bad_rows = BadRows(options.skip_bad_rows, options.max_errors)
-        raw = READERS[options.converter](options.input, bad_rows)
+        raw = READERS[options.converter](options.input, bad_rows, Disk(folder))
         if raw.inter.is_empty():
             raise ConversionError(f"{options.input[0]}: found no sound interaction, expected some")
         report = Report(options.converter, raw.layout, [str(p) for p in options.input], str(target))
@@ -77,7 +78,8 @@ def convert(options: Options) -> Report:
         report.first_malformed = dict(bad_rows.first)
         write_dataset(folder / target.name, raw, options, report)
         write_settings(folder / f"{target.name}.yaml", raw, report)
-        (folder / f"{target.name}.report.json").write_text(report.as_json(), encoding="utf-8")
+        with new_file(folder / f"{target.name}.report.json") as file:
+            file.write(report.as_json().encode())
         if any((path / "GENERATED").exists() for path in options.input):
             (folder / f"{target.name}.generated").touch()  # made-up data stays marked as such
     return report
@@ -200,4 +202,5 @@ def write_settings(path: Path, raw: RawDataset, report: Report) -> None:
     threshold = None if raw.threshold is None else {raw.value_name: raw.threshold}
     settings = dataset_settings(columns, threshold, report.protocol)
     text = yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=100)
-    path.write_text(f"# {raw.layout}, written by dataset_converters.\n{text}", encoding="utf-8")
+    with new_file(path) as file:
+        file.write(f"# {raw.layout}, written by dataset_converters.\n{text}".encode())

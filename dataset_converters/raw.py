@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dataset_converters.disk import Disk
 from dataset_converters.errors import ConversionError
 from dataset_converters.sources import RawFile, find, list_files
 
@@ -73,12 +74,15 @@ class RawDataset:
         return self.value >= (1 if self.threshold is None else self.threshold)
 
 
-def locate(source: Path, names: tuple[str, ...], command: str) -> dict[str, RawFile]:
+def locate(source: Path, names: tuple[str, ...], command: str, disk: Disk) -> dict[str, RawFile]:
     """Find the files ``names`` in ``source``.
+
+    Archives whose files do not fit on ``disk`` are refused: atomic files take about what the raw
+    ones take unpacked.
 
     Raises:
         ConversionError: If one is missing; if another data set's files are there instead, that is
-            said.
+            said. Also if there is no room.
     """
     files = list_files(source, {*names, *SIGNATURES})
     found = {name: file for name in names if (file := find(files, name))}
@@ -90,6 +94,7 @@ def locate(source: Path, names: tuple[str, ...], command: str) -> dict[str, RawF
             f"{source}: found no {' and no '.join(missing)}, expected "
             f"{', '.join(names)}{hint if others else ''}"
         )
+    disk.book(sum(file.size for file in found.values()), f"{source}: unpacked, its files take")
     return found
 
 

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple, cast
 
@@ -42,10 +42,12 @@ class RawFile:
     Attributes:
         path: File on disk: the raw file itself, or the archive that holds it.
         member: Name inside the archive.
+        size: Bytes of a member when unpacked, as the archive says; 0: not known.
     """
 
     path: Path
     member: str | None = None
+    size: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         return f"{self.path}!{self.member}" if self.member else str(self.path)
@@ -167,10 +169,11 @@ def list_archive(path: Path) -> list[RawFile]:
     try:
         if path.name.endswith(".zip"):
             with zipfile.ZipFile(path) as archive:
-                return [RawFile(path, i.filename) for i in archive.infolist() if not i.is_dir()]
+                members = [m for m in archive.infolist() if not m.is_dir()]
+                return [RawFile(path, m.filename, m.file_size) for m in members]
         if path.name.endswith(ARCHIVE_SUFFIXES):
             with tarfile.open(path, "r|*") as tar:
-                return [RawFile(path, entry.name) for entry in tar if entry.isfile()]
+                return [RawFile(path, m.name, m.size) for m in tar if m.isfile()]
     except READ_ERRORS as error:
         raise ConversionError(f"{path}: not a readable archive: {error}") from error
     return [RawFile(path)]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
+import os
+import re
+import shutil
+import struct
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
+from collections import namedtuple
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from dataset_converters import ConversionError, disk
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MB = 1 << 20
@@ -71,3 +80,85 @@ def test_a_huge_line_is_refused_before_it_is_in_memory(tmp_path):
     assert ended.seconds < 20  # 0.5 s on a machine at rest
     assert ended.peak_mb < 250  # 130 MB; 370 MB before there was a limit
     assert not (tmp_path / "out").exists()
+
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def free_space(monkeypatch):
+    """Set how many bytes the disk has free, those that are never taken aside."""
+
+    def pretend(n_bytes: int) -> None:
+        usage = Usage(1 << 40, 0, n_bytes + disk.SPARE_BYTES)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+    return pretend
+
+
+def unpacked_size(folder: Path) -> int:
+    return sum((folder / f"{name}.dat").stat().st_size for name in ("ratings", "users", "movies"))
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar.gz"])
+def test_an_archive_that_does_not_fit_unpacked(run, ml_1m_raw, tmp_path, free_space, suffix):
+    (ml_1m_raw / "README").write_text("is not read" * 9999)
+    kind = {"zip": "zip", "tar.gz": "gztar"}[suffix]
+    archive = Path(shutil.make_archive(str(tmp_path / "ml"), kind, ml_1m_raw))
+    needed = unpacked_size(ml_1m_raw)
+    free_space(needed - 1)
+    message = (
+        rf"{re.escape(str(archive))}: unpacked, its files take {disk.in_mb(needed)}, but the disk "
+        rf"at /\S* has {disk.in_mb(needed + disk.SPARE_BYTES - 1)} free .* another --output"
+    )
+    with pytest.raises(ConversionError, match=message):
+        run("movielens", archive)
+    assert not (tmp_path / "out").exists()
+    free_space(needed)
+    assert len(run("movielens", archive).rows("inter")) == 600
+
+
+def test_rounds_must_fit_together(run, cikm_raw, tmp_path, free_space):
+    first = Path(shutil.make_archive(str(tmp_path / "first"), "zip", cikm_raw))
+    second = Path(shutil.copy(first, tmp_path / "second.zip"))
+    one = sum(path.stat().st_size for path in cikm_raw.iterdir())
+    free_space(2 * one - 1)
+    run("cikm2019", first, min_item_count=0)
+    with pytest.raises(ConversionError, match=rf"second.zip: .* take {disk.in_mb(2 * one)}"):
+        run("cikm2019", first, second, min_item_count=0, name="both")
+
+
+@pytest.mark.parametrize("claimed", [20, 5_000_000])
+def test_a_zip_that_lies_about_a_size(run, ml_1m_raw, tmp_path, claimed):
+    """No more is read than is claimed, and a claim that is not kept ends the conversion."""
+    archive = Path(shutil.make_archive(str(tmp_path / "ml"), "zip", ml_1m_raw))
+    size = (ml_1m_raw / "ratings.dat").stat().st_size
+    true, false = struct.pack("<L", size), struct.pack("<L", claimed)
+    content = archive.read_bytes()
+    assert content.count(true) == 2  # before the file and in the archive's directory
+    archive.write_bytes(content.replace(true, false))
+    with pytest.raises(ConversionError, match=r"ml.zip!ratings.dat: cannot be read beyond line"):
+        run("movielens", archive)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_claim_of_petabytes(run, tmp_path):
+    with tarfile.open(tmp_path / "ml.tar", "w") as tar:
+        for name in ("ratings.dat", "users.dat", "movies.dat"):
+            entry = tarfile.TarInfo(name)
+            entry.size = 0 if name == "ratings.dat" else 1 << 50
+            tar.addfile(entry) if not entry.size else tar.fileobj.write(entry.tobuf())
+    with pytest.raises(ConversionError):
+        run("movielens", tmp_path / "ml.tar")
+
+
+def test_what_tells_no_size_stops_before_the_disk_is_full(run, ml_1m_raw, tmp_path, free_space):
+    """A .gz: nobody knows what it unpacks to until it is read."""
+    for path in list(ml_1m_raw.glob("*.dat")):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    free_space(10_000)
+    message = r"out.inter: the next 600 rows take 0.0 MB, but the disk at /\S* has .* free"
+    with pytest.raises(ConversionError, match=message):
+        run("movielens", ml_1m_raw)
+    assert sorted(os.listdir(tmp_path)) == ["ml-1m-raw"]
