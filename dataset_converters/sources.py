@@ -20,6 +20,7 @@ from dataset_converters.errors import ConversionError
 BLOCK_BYTES = 32 << 20
 #: The longest line allowed; a row has some hundred bytes at most. csv takes no longer cells either.
 LINE_BYTES = 128 << 10
+MOST_PACKED = 1000  # text shrinks to a tenth; deflate cannot do better than 1 to 1032
 BOM = b"\xef\xbb\xbf"  # some editors put it before the first character of UTF-8
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 #: What reading a damaged file or archive raises.
@@ -173,10 +174,24 @@ def list_archive(path: Path) -> list[RawFile]:
                 return [RawFile(path, m.filename, m.file_size) for m in members]
         if path.name.endswith(ARCHIVE_SUFFIXES):
             with tarfile.open(path, "r|*") as tar:
-                return [RawFile(path, m.name, m.size) for m in tar if m.isfile()]
+                return list_tar(path, tar)
     except READ_ERRORS as error:
         raise ConversionError(f"{path}: not a readable archive: {error}") from error
     return [RawFile(path)]
+
+
+def list_tar(path: Path, tar: tarfile.TarFile) -> list[RawFile]:
+    """The members of a tar archive; a size that cannot be is refused.
+
+    tarfile would go through all of it in steps of some kB, for hours, though there is nothing.
+    """
+    files = []
+    for member in tar:
+        if member.size > MOST_PACKED * path.stat().st_size:
+            raise tarfile.TarError(f"{member.name} claims to have {member.size:,} bytes")
+        if member.isfile():
+            files.append(RawFile(path, member.name, member.size))
+    return files
 
 
 def find(files: list[RawFile], name: str) -> RawFile | None:

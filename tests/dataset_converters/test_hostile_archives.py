@@ -128,27 +128,28 @@ def test_rounds_must_fit_together(run, cikm_raw, tmp_path, free_space):
         run("cikm2019", first, second, min_item_count=0, name="both")
 
 
-@pytest.mark.parametrize("claimed", [20, 5_000_000])
-def test_a_zip_that_lies_about_a_size(run, ml_1m_raw, tmp_path, claimed):
-    """No more is read than is claimed, and a claim that is not kept ends the conversion."""
+def test_a_zip_that_lies_about_a_size(run, ml_1m_raw, tmp_path):
+    """No more is read than is claimed; then the checksum is wrong."""
     archive = Path(shutil.make_archive(str(tmp_path / "ml"), "zip", ml_1m_raw))
     size = (ml_1m_raw / "ratings.dat").stat().st_size
-    true, false = struct.pack("<L", size), struct.pack("<L", claimed)
+    true, false = struct.pack("<L", size), struct.pack("<L", 20)
     content = archive.read_bytes()
     assert content.count(true) == 2  # before the file and in the archive's directory
     archive.write_bytes(content.replace(true, false))
-    with pytest.raises(ConversionError, match=r"ml.zip!ratings.dat: cannot be read beyond line"):
+    message = r"ml.zip!ratings.dat: cannot be read beyond line \d+: Bad CRC-32"
+    with pytest.raises(ConversionError, match=message):
         run("movielens", archive)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_claim_of_petabytes(run, tmp_path):
+def test_a_tar_that_claims_petabytes(run, tmp_path):
     with tarfile.open(tmp_path / "ml.tar", "w") as tar:
-        for name in ("ratings.dat", "users.dat", "movies.dat"):
-            entry = tarfile.TarInfo(name)
-            entry.size = 0 if name == "ratings.dat" else 1 << 50
-            tar.addfile(entry) if not entry.size else tar.fileobj.write(entry.tobuf())
-    with pytest.raises(ConversionError):
+        member = tarfile.TarInfo("ratings.dat")
+        tar.addfile(member)
+        member.size = 1 << 50
+        tar.fileobj.write(member.tobuf())
+    message = "ml.tar: not a readable archive: ratings.dat claims to have 1,125,899,906,842,624 by"
+    with pytest.raises(ConversionError, match=message):
         run("movielens", tmp_path / "ml.tar")
 
 
