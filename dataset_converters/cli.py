@@ -55,6 +55,11 @@ def build_parser() -> argparse.ArgumentParser:
             help="leave out interactions that are exact copies of an earlier one",
         )
         command.add_argument(
+            "--implicit",
+            action="store_true",
+            help="keep positive interactions only, without a column for the label or rating",
+        )
+        command.add_argument(
             "--min_item_count",
             type=count,
             help="leave out items with fewer interactions than this "

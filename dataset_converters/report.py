@@ -21,7 +21,8 @@ class Report:
         without_features: Users and items without a feature row, and their interactions, all of
             which stay.
         distinct: Users and items in the interactions written.
-        items_by_group: Old, new, and too few to take part, among all items read.
+        items_by_group: Old, new, and too few to take part, among all items read (those with a
+            positive interaction, if only these are kept).
         positives: Positive interactions written.
         time_span: Time of the first and the last interaction written; whether that is since 1970.
     """

@@ -44,7 +44,7 @@ def dataset_settings(
     Args:
         columns: The columns to load, by suffix (inter, user, item).
         threshold: The field that becomes the label, and from which value on it is positive; None:
-            the label is in the file.
+            the label is in the file, or there is none.
         nk: ``old_item_threshold`` and ``phase_size``, or nothing.
     """
     settings: dict[str, Any] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -214,6 +215,45 @@ def test_ml_100k_layout(run, tmp_path):
     assert out.rows("item")[-1] == ["30", "unknown", "", "unknown"]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_ml_10m_layout(run, tmp_path, block_size, packed):
+    raw = tmp_path / "ml-10M100K"
+    raw_layouts.write_ml_10m(raw, seed=2)
+    source = Path(shutil.make_archive(str(tmp_path / "ml-10m"), "zip", tmp_path)) if packed else raw
+    out = run("movielens", source)
+    ratings = raw_rows(raw / "ratings.dat", "::")
+    assert {"0.5", "3.5", "5"} <= {row[2] for row in ratings}
+    assert [[u, i, float(r), t] for u, i, r, t in out.rows("inter")] == [
+        [u, i, float(r), t] for u, i, r, t in ratings
+    ]
+    assert not (out.folder / "out.user").exists()
+    assert out.rows("item")[:5] == [
+        ["1", "Shanghai Triad (Yao a yao yao dao waipo qiao)", "1995", "Drama"],
+        ["2", "Pull My Daisy", "1958", ""],
+        ["3", "Cité des enfants perdus, La", "1995", "Film-Noir IMAX"],
+        ["4", "Babylon, 5", "", "Sci-Fi"],
+        ["5", "Heat", "1995", "Action Crime Thriller"],
+    ]
+    assert out.report["layout"] == "ml-10m"
+    assert out.report["positives"] == sum(float(row[2]) >= 4 for row in ratings)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        pytest.param(("links.csv", "tags.csv"), id="latest-small and 32m"),
+        pytest.param(("genome-scores.csv", "genome-tags.csv", "tags.csv"), id="20m and 25m"),
+    ],
+)
+def test_files_beside_those_of_a_csv_release_do_not_matter(run, tmp_path, others):
+    raw_layouts.write_ml_csv(tmp_path / "raw")
+    alone = run("movielens", tmp_path / "raw", name="alone")
+    for name in others:
+        (tmp_path / "raw" / name).write_bytes(b"\xff not read")
+    archive = shutil.make_archive(str(tmp_path / "ml"), "zip", tmp_path, "raw")
+    assert run("movielens", Path(archive)).rows("inter") == alone.rows("inter")
+
+
 def test_ml_csv_layout(run, tmp_path):
     raw_layouts.write_ml_csv(tmp_path / "raw", seed=2)
     out = run("movielens", tmp_path / "raw")
@@ -277,7 +317,7 @@ def test_real_ml_1m_equals_the_raw_files(run, tmp_path):
     assert out.report["items_by_group"] == {"old": 1420, "new": 961, "too_few": 1325}
 
 
-@pytest.mark.parametrize("name", ["ml-1m", "ml-csv", "taobao-ad", "cikm2019"])
+@pytest.mark.parametrize("name", ["ml-1m", "ml-10m", "ml-csv", "taobao-ad", "cikm2019"])
 def test_recbole_loads_the_result(run, tmp_path, name, monkeypatch, taobao_raw, cikm_raw):
     pytest.importorskip("recbole")
     from recbole.config import Config

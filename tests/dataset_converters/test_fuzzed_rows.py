@@ -242,6 +242,7 @@ def test_sound_cikm_features(file, suffix, features):
 
 
 ML_1M = {"users.dat": b"1::F::1::10::1\n", "movies.dat": b"2::Heat (1995)::Drama\n"}
+ML_10M = {"tags.dat": b"", "movies.dat": b"2::Heat (1995)::Drama\n"}
 ML_100K = {
     "u.user": b"1|24|M|technician|85711\n",
     "u.item": f"2|Heat (1995)|01-Jan-1995||url|{'|'.join('0' * 19)}\n".encode(),
@@ -249,6 +250,7 @@ ML_100K = {
 ML_CSV = {"movies.csv": b"movieId,title,genres\n2,Heat (1995),Drama\n"}
 RATINGS = [
     ("ratings.dat", "::", None, ML_1M),
+    ("ratings.dat", "::", None, ML_10M),
     ("u.data", "\t", None, ML_100K),
     ("ratings.csv", ",", "userId,movieId,rating,timestamp", ML_CSV),
 ]

@@ -13,6 +13,7 @@ from tests.dataset_converters import raw_layouts
 WRITERS = {
     "movielens-1m": raw_layouts.write_ml_1m,
     "movielens-100k": raw_layouts.write_ml_100k,
+    "movielens-10m": raw_layouts.write_ml_10m,
     "movielens-csv": raw_layouts.write_ml_csv,
     "taobao": lambda folder: raw_layouts.write_taobao(
         folder, rows=30, ads=5, profiles=9, users_without_profile=1, copies=0
@@ -37,6 +38,10 @@ BAD_LINES = [
     ("movielens-100k", "u.user", 2, b"1|2", "5 columns"),
     ("movielens-100k", "u.item", 2, b"2|B|c|d|e|" + b"|".join([b"2"] * 19), "19 genre flags"),
     ("movielens-100k", "u.item", 2, b"2|B|c|d|e|0|1", "24 columns"),
+    ("movielens-10m", "ratings.dat", 2, b"1::2::5.5::4", "a number from 0.5 to 5 as rating"),
+    ("movielens-10m", "ratings.dat", 2, b"1::2::3,5::4", "a number from 0.5 to 5 as rating"),
+    ("movielens-10m", "movies.dat", 5, b"4::Am\xe9lie (2001)::Drama", "utf-8 text"),
+    ("movielens-10m", "movies.dat", 5, b"4::Heat (1995)", "3 columns"),
     ("movielens-csv", "ratings.csv", 2, b"1,2,0,4", "a number from 0.5 to 5 as rating"),
     ("movielens-csv", "ratings.csv", 2, b"1,2,nan,4", "a number from 0.5 to 5 as rating"),
     ("movielens-csv", "movies.csv", 5, b'4,"Heat (1995),Drama', "3 columns"),
@@ -180,6 +185,7 @@ def test_another_header(run, tmp_path, layout, file):
     ("layout", "file"),
     [
         ("movielens-1m", "users.dat"),
+        ("movielens-10m", "movies.dat"),
         ("movielens-csv", "movies.csv"),
         ("taobao", "user_profile.csv"),
         ("cikm2019", "item.csv"),
