@@ -161,6 +161,7 @@ class TextFile:
 
     Attributes:
         separator: ``,`` means CSV, with quotes.
+        encoding: As published; UTF-8 is read as well.
     """
 
     file: RawFile
@@ -196,6 +197,8 @@ class TextFile:
                 bad_rows.reject(str(self.file), line, text, str(error))
 
         n_read = read_lines(self.file, self.encoding, bad_rows, take) - (self.header is not None)
+        if not n_read:
+            raise ConversionError(f"{self.file}: found no rows below the header, expected some")
         key, *rest = types
         schema = {key: pl.Int64, **dict.fromkeys(rest, pl.String)}
         frame = pl.DataFrame(rows, schema=schema, orient="row")

@@ -22,6 +22,13 @@ BLOCK_BYTES = 32 << 20
 LINE_BYTES = 128 << 10
 MOST_PACKED = 1000  # text shrinks to a tenth; deflate cannot do better than 1 to 1032
 BOM = b"\xef\xbb\xbf"  # some editors put it before the first character of UTF-8
+#: How files start that are no text as it should be, and what they are.
+NO_TEXT = {
+    b"\xff\xfe": "UTF-16 text, expected UTF-8; convert it",
+    b"\xfe\xff": "UTF-16 text, expected UTF-8; convert it",
+    b"\x1f\x8b": "a gzip file, expected text; let its name end in .gz",
+    b"PK\x03\x04": "a zip file, expected text; let its name end in .zip",
+}
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 #: What reading a damaged file or archive raises.
 READ_ERRORS = (OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
@@ -95,6 +102,9 @@ class RawFile:
                 while chunk := stream.read(BLOCK_BYTES):
                     bar.update(position() - bar.n)
                     data = pending + chunk
+                    if line == 1 and data[:4].startswith(tuple(NO_TEXT)):
+                        found = next(NO_TEXT[sign] for sign in NO_TEXT if data.startswith(sign))
+                        raise ConversionError(f"{self}, line 1: found {found}")
                     self.check_line_lengths(line, data)
                     cut = data.rfind(b"\n") + 1
                     data, pending = data[:cut], data[cut:]

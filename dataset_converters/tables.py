@@ -233,11 +233,22 @@ def decoded_lines(
     """The lines of a block with their numbers, line ends taken off."""
     for number, line in enumerate(block.data.removesuffix(b"\n").split(b"\n"), block.first):
         try:
-            yield number, line.removesuffix(b"\r").decode(encoding)
+            yield number, decode(line.removesuffix(b"\r"), encoding)
         except UnicodeDecodeError:
             bad_rows.reject(
                 str(file), number, line.decode(encoding, "backslashreplace"), f"{encoding} text"
             )
+
+
+def decode(line: bytes, encoding: str) -> str:
+    """A line in ``encoding`` or, as many a copy has been converted to, in UTF-8.
+
+    Latin-1 text that makes sense as UTF-8 does not occur in practice.
+    """
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode(encoding)
 
 
 def read_lines(

@@ -10,7 +10,7 @@ import yaml
 from dataset_converters import ConversionError
 from dataset_converters.cli import main
 from tests.dataset_converters import raw_layouts
-from tests.dataset_converters.test_converted_values import raw_rows
+from tests.dataset_converters.converted import raw_rows
 
 HEADER = ["user_id:token", "item_id:token", "timestamp:float"]
 

@@ -164,11 +164,21 @@ def test_empty_file(run, tmp_path, layout, file):
         run(layout.split("-")[0], tmp_path / "raw", min_item_count=0)
 
 
-def test_header_only(run, tmp_path):
-    WRITERS["taobao"](tmp_path / "raw")
-    (tmp_path / "raw" / "raw_sample.csv").write_text("user,time_stamp,adgroup_id,pid,nonclk,clk\n")
-    with pytest.raises(ConversionError, match=r"raw_sample.csv: found no rows below the header"):
-        run("taobao", tmp_path / "raw")
+@pytest.mark.parametrize(
+    ("layout", "file"),
+    [
+        ("taobao", "raw_sample.csv"),
+        ("taobao", "ad_feature.csv"),
+        ("movielens-csv", "ratings.csv"),
+        ("movielens-csv", "movies.csv"),
+    ],
+)
+def test_header_only(run, tmp_path, layout, file):
+    WRITERS[layout](tmp_path / "raw")
+    path = tmp_path / "raw" / file
+    path.write_bytes(path.read_bytes().split(b"\n")[0] + b"\n")
+    with pytest.raises(ConversionError, match=rf"{file}: found no rows below the header"):
+        run(layout.split("-")[0], tmp_path / "raw")
 
 
 @pytest.mark.parametrize(
