@@ -19,10 +19,10 @@ class Terminated(BaseException):
     """SIGTERM arrived: unwind as for Ctrl-C, so that nothing half-written stays."""
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The options, one sub-command for every data set."""
     parser = argparse.ArgumentParser(
-        prog="python -m dataset_converters",
+        prog=prog or "python -m dataset_converters",
         description="Turn published data sets into RecBole atomic files. See docs/datasets.md.",
     )
     commands = parser.add_subparsers(dest="converter", required=True, metavar="DATASET")
@@ -88,15 +88,17 @@ def count(text: str) -> int:
     return int(text)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command line; returns the exit code.
 
     Parameters
     ----------
     arguments : sequence of str or None
         Without the program's name; None: those of the process.
+    prog : str or None
+        The program's name, for usage messages.
     """
-    values = vars(build_parser().parse_args(arguments))
+    values = vars(build_parser(prog).parse_args(arguments))
     values["skip_bad_rows"] = values.pop("on_error") == "skip"
     previous = signal.signal(signal.SIGTERM, terminate)
     try:

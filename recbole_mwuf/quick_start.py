@@ -247,10 +247,11 @@ def _warm_up(
     """Steps 2 to 6 for one method on a trained base: its trainer and the metrics by phase."""
     seed_stage(config)
     trainer = WarmUpTrainer(config, method(config, data, base).to(config["device"]))
+    name, base_name = method.__name__, config["base"]
     if trainer.model.has_meta_training:
-        tell("Training", f"{method.__name__} on {data.is_old.sum()} old items as if they were new")
+        tell("Training", f"{name} on {data.is_old.sum()} old items as if they were new")
     trainer.meta_train(data)
-    who = f"{config['base']} alone" if method is NoWarmUp else f"{method.__name__}({config['base']})"
+    who = f"{base_name} alone" if method is NoWarmUp else f"{name}({base_name})"
     tell("Warming up", f"{data.split.is_new.sum()} new items with {who}")
     phases = trainer.run_phases(data)
     trainer.tensorboard.close()
