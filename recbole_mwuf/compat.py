@@ -6,9 +6,11 @@ overrides: :class:`~recbole_mwuf.data.ColdStartDataset`, :class:`~recbole_mwuf.c
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from recbole.config import Config as RecBoleConfig
 
 # numpy >= 2 lacks the names that RecBole's Config.compatibility_settings reads
 _NUMPY_NAMES = {"float_": np.float64, "complex_": np.complex128, "unicode_": np.str_}
+_NOT_OURS = r"(?!recbole_mwuf\b|dataset_converters\b|__main__$)"  # what a module's name is to match
 _agg, _read_csv = pd.Series.agg, pd.read_csv
 
 
@@ -41,7 +44,7 @@ def numpy_names() -> None:
         RecBoleConfig.compatibility_settings(None)
 
 
-def _agg_values(self, func=None, *args, **kwargs):
+def _agg_values(self: pd.Series, func: Any = None, *args: Any, **kwargs: Any) -> Any:
     """pandas >= 3: ``agg(len)`` gives one number, the column's length.
 
     RecBole wants that of every value (``_remap``, ``_normalize``, ``_discretization``).
@@ -49,7 +52,7 @@ def _agg_values(self, func=None, *args, **kwargs):
     return self.map(len) if func is len else _agg(self, func, *args, **kwargs)
 
 
-def _read_csv_for_recbole(*args, **kwargs):
+def _read_csv_for_recbole(*args: Any, **kwargs: Any) -> pd.DataFrame:
     """What ``_load_feat`` reads, by pandas' C engine if the separator is one character.
 
     RecBole asks for the Python engine, which takes seven times as long (5 s for ML-1M) and
@@ -66,8 +69,11 @@ def _read_csv_for_recbole(*args, **kwargs):
 
 
 def silence_recbole() -> None:
-    """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
-    for category in (FutureWarning, ChainedAssignmentError):
-        warnings.filterwarnings("ignore", category=category, module="recbole")
-    # columns of pandas 3 are not writable; no one writes to a loaded data set
-    warnings.filterwarnings("ignore", "The given NumPy array is not writable", module="recbole")
+    """Hide what other people's code warns of, which the user of this package cannot mend.
+
+    Warnings of this package stay, and all of them if Python was told what to show (``-W``).
+    """
+    if sys.warnoptions:
+        return
+    for category in (FutureWarning, DeprecationWarning, UserWarning, ChainedAssignmentError):
+        warnings.filterwarnings("ignore", category=category, module=_NOT_OURS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ from time import perf_counter
 import numpy as np
 import recbole
 import torch
-from recbole.utils import get_local_time, init_logger, set_color
+from recbole.utils import get_local_time
 from torch import nn
 
 from recbole_mwuf import __version__
@@ -21,9 +20,11 @@ from recbole_mwuf.config import Config
 from recbole_mwuf.data import VALIDATION, ColdStartDataset, SetLoader
 from recbole_mwuf.evaluator.result import RunResult
 from recbole_mwuf.files import plain_values
+from recbole_mwuf.logs import ONLY_IN_FILE, start_logging, tell
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.model.warm_up.plain import NoWarmUp
+from recbole_mwuf.parallel import use_threads
 from recbole_mwuf.parallel.collectives import own_shard, rank, world_size
 from recbole_mwuf.parallel.processes import connect, launch
 from recbole_mwuf.registry import get_method, import_modules, registered_modules
@@ -87,9 +88,8 @@ def execute(
         Path(config["checkpoint_dir"]).mkdir(parents=True, exist_ok=True)
         own = partial(_in_one_process, config.given, saved, base_file, registered_modules())
         return launch(own, config)
-    _start_logging(config)
-    if config["torch_threads"] is not None:
-        torch.set_num_threads(config["torch_threads"])
+    start_logging(config)
+    use_threads(config)
     data, load_s = _load(config, data)
     method = get_method(config["model"])
     files = _OutputFiles(config) if saved and rank() == 0 else None
@@ -97,9 +97,10 @@ def execute(
     try:
         base_phases = _run_base(config, data, method, trained.module)
         trainer, phases = _warm_up(config, data, method, trained.module)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         if trained.file is not None and trained.file.is_file():
-            getLogger().warning(f"Interrupted. Continue with --pretrained_base={trained.file}")
+            way_on = f"to continue from here: --pretrained_base={trained.file}"
+            raise KeyboardInterrupt(way_on) from interrupt
         raise
     result = RunResult(
         model=config["model"],
@@ -117,6 +118,7 @@ def execute(
         result.checkpoint = str(files.model)
         trainer.save_model(files.model, data)
         result.save(config["result_path"] or files.result)
+        tell("Saving result:", str(config["result_path"] or files.result))
     return result
 
 
@@ -178,19 +180,6 @@ class _TrainedBase:
     samples: int = 0
 
 
-def _start_logging(config: Config) -> None:
-    """RecBole's logger; the settings go to the log file, to the console with ``state=DEBUG``."""
-    init_logger(config)
-    logger = getLogger()
-    if config["state"].lower() == "debug":
-        logger.debug(config)
-        return
-    record = logger.makeRecord("settings", logging.INFO, __file__, 0, str(config), (), None)
-    for handler in logger.handlers:
-        if isinstance(handler, logging.FileHandler):
-            handler.handle(record)
-
-
 def _load(config: Config, data: ColdStartDataset | None) -> tuple[ColdStartDataset, float]:
     """The data set and the seconds that loading took."""
     seed_stage(config)
@@ -199,8 +188,9 @@ def _load(config: Config, data: ColdStartDataset | None) -> tuple[ColdStartDatas
     seconds = 0.0 if data is not None else perf_counter() - start
     if not loaded.fits(config):
         raise ValueError(f"the data set given was loaded with other settings: {data}")
-    getLogger().info(loaded)
-    getLogger().info(set_color("Cold-start split", "blue") + f": {loaded.split.counts()}")
+    getLogger().info(loaded, extra=ONLY_IN_FILE)
+    tell("Data set:", loaded.summary())
+    tell("Split:", loaded.split.summary())
     return loaded, seconds
 
 
@@ -217,8 +207,11 @@ def _pretrain(
     own = not method.shares_pretrained_base
     trained_for = method.__name__ if own else checkpoint.ANY_METHOD
     if files.given is not None:
+        tell("Loading base:", str(files.given))
         checkpoint.load_base(files.given, base, data, trained_for)
         return _TrainedBase(base, files.written)
+    purpose = f" for {trained_for}" if own else ""
+    tell("Pre-training", f"{type(base).__name__}{purpose} on {data.is_old.sum()} old items")
     base.requires_grad_(True)
     seed_stage(config)
     trainer = BaseTrainer(config, base, model.pretrain_loss if own else None)
@@ -243,7 +236,6 @@ def _run_base(
     """The phases of the base without warm-up; None if the run is that itself or leaves it out."""
     if method is NoWarmUp or not config["base_phases"]:
         return None
-    getLogger().info(set_color("The base without warm-up", "blue") + f": {config['base']}")
     shared = method.shares_pretrained_base
     plain = trained if shared else _pretrain(config, data, NoWarmUp, _BaseFiles()).module
     return _warm_up(config, data, NoWarmUp, plain)[1]
@@ -255,7 +247,12 @@ def _warm_up(
     """Steps 2 to 6 for one method on a trained base: its trainer and the metrics by phase."""
     seed_stage(config)
     trainer = WarmUpTrainer(config, method(config, data, base).to(config["device"]))
+    name, base_name = method.__name__, config["base"]
+    if trainer.model.has_meta_training:
+        tell("Training", f"{name} on {data.is_old.sum()} old items as if they were new")
     trainer.meta_train(data)
+    who = f"{base_name} alone" if method is NoWarmUp else f"{name}({base_name})"
+    tell("Warming up", f"{data.split.is_new.sum()} new items with {who}")
     phases = trainer.run_phases(data)
     trainer.tensorboard.close()
     return trainer, phases

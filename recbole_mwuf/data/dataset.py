@@ -175,6 +175,11 @@ class ColdStartDataset(Dataset):
         )
         return Interaction(columns)
 
+    def summary(self) -> str:
+        """Name and size in words; RecBole counts the padding ID among users and items."""
+        users, items, rows = self.user_num - 1, self.item_num - 1, len(self.inter_feat)
+        return f"{self.dataset_name}, {users:,} users, {items:,} items, {rows:,} interactions"
+
     @property
     def is_old(self) -> np.ndarray:
         """Items that the base knows, bool, shape ``[n_items]``."""

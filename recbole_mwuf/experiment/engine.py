@@ -17,6 +17,7 @@ from recbole_mwuf.config import Config
 from recbole_mwuf.data import ColdStartDataset, load_unless_kept
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.experiment.grid import Job
+from recbole_mwuf.parallel.processes import deaf_to_ctrl_c, end_in_order
 from recbole_mwuf.quick_start import execute as run_config
 from recbole_mwuf.registry import import_modules, registered_modules
 
@@ -83,11 +84,12 @@ class LocalEngine:
         )
 
     def submit(self, job: Job, base_file: Path | None) -> Future:
-        try:
-            return self._pool.submit(execute, job, base_file, self.threads)
-        except BrokenProcessPool:  # a worker was killed, and its companions with it
-            self._pool = self._new_pool()
-            return self._pool.submit(execute, job, base_file, self.threads)
+        with deaf_to_ctrl_c():
+            try:
+                return self._pool.submit(execute, job, base_file, self.threads)
+            except BrokenProcessPool:  # a worker was killed, and its companions with it
+                self._pool = self._new_pool()
+                return self._pool.submit(execute, job, base_file, self.threads)
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -100,8 +102,9 @@ class LocalEngine:
 
 def _start_worker(modules: list[str]) -> None:
     """Know what the parent knows, leave Ctrl-C to it, and end with it even if it is killed."""
+    end_in_order()
     import_modules(modules)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where a new process does not inherit it
     parent = multiprocessing.parent_process()
 
     def end_with_parent() -> None:

@@ -21,7 +21,7 @@ from recbole_mwuf.model.item_table import ItemIDs
 from recbole_mwuf.model.warm_up.method import Stage
 from recbole_mwuf.online.events import Events, EventSet, EventWindow, item_ids, read_events
 from recbole_mwuf.online.rebuild import rebuild
-from recbole_mwuf.parallel import Shard
+from recbole_mwuf.parallel import Shard, use_threads
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.loop import WarmUpLoop
 
@@ -86,6 +86,8 @@ class ItemWarmer:
     def load(cls, path: str | Path, device: str = "cpu") -> ItemWarmer:
         """Go on from a run's checkpoint or from what :meth:`save` wrote.
 
+        Torch uses as many threads as the run did (``torch_threads``), in the whole process.
+
         Raises:
             UserError: if the file is missing, broken, of another version, not a warm-up model's,
                 or does not fit the base that it names.
@@ -93,6 +95,7 @@ class ItemWarmer:
         content = checkpoint.read(path)
         checkpoint.check(content, "warm_up", f"'{path}'")
         catalog, loop = rebuild(content, path, device)
+        use_threads(loop.config)
         items = ItemState.from_tensors(content["items"])
         return cls(catalog, loop, items, content["events"].tolist())
 
