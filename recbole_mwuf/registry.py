@@ -188,6 +188,11 @@ def warm_up_methods() -> list[str]:
     return sorted(names(METHODS))
 
 
+def own_methods() -> list[str]:
+    """Names of this package's own warm-up methods."""
+    return sorted(_OWN[METHODS])
+
+
 def known_bases() -> list[str]:
     """Names of RecBole's context-aware models and of all other bases, those refused too."""
     return sorted(context_aware_models() | names(BASES))
