@@ -29,6 +29,7 @@ ORDER = [
     "parallel",
     "recbole_models",
     "compat",
+    "guests",
     "settings",
     "files",
     "errors",

@@ -154,13 +154,6 @@ class GivesNoNumber(WarmUpMethod):
         return super().predict(interaction) * float("nan")
 
 
-class DefaultOutOfRange(WarmUpMethod):
-    FAILS = {
-        "test_settings_have_defaults_and_refuse_other_values": "mutant_k is 0, but must be int >= 1"
-    }
-    settings = {"mutant_k": Setting(0, "int >= 1", "A number.")}
-
-
 class MeaninglessSetting(WarmUpMethod):
     FAILS = {"test_settings_have_defaults_and_refuse_other_values": "does not say what it means"}
     settings = {"mutant_k": Setting(1, "int >= 1")}
