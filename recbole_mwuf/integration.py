@@ -10,7 +10,7 @@ import recbole.trainer
 
 from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.recbole_models import CONTEXT_AWARE
-from recbole_mwuf.registry import get_model, warm_up_methods
+from recbole_mwuf.registry import get_model, usable_methods
 from recbole_mwuf.trainer import WarmUpTrainer
 
 
@@ -21,18 +21,18 @@ def register() -> None:
     ``create_dataset`` look for ``<Name>Trainer`` and ``<Name>Dataset``. Names that RecBole has
     itself keep their meaning.
     """
-    for name in [*warm_up_methods(), "AFN"]:
+    for name in [*usable_methods(), "AFN"]:
         module = importlib.import_module(get_model(name).__module__)
         sys.modules[f"{CONTEXT_AWARE}.{name.lower()}"] = module
-    for name in warm_up_methods():
+    for name in usable_methods():
         setattr(recbole.trainer, f"{name}Trainer", WarmUpTrainer)
         setattr(recbole.data.dataset, f"{name}Dataset", ColdStartDataset)
 
 
 def unregister() -> None:
     """Give RecBole back as it was."""
-    for name in [*warm_up_methods(), "AFN"]:
+    for name in [*usable_methods(), "AFN"]:
         sys.modules.pop(f"{CONTEXT_AWARE}.{name.lower()}", None)
-    for name in warm_up_methods():
+    for name in usable_methods():
         vars(recbole.trainer).pop(f"{name}Trainer", None)
         vars(recbole.data.dataset).pop(f"{name}Dataset", None)

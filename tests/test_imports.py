@@ -30,6 +30,7 @@ ORDER = [
     "recbole_models",
     "compat",
     "logs",
+    "guests",
     "settings",
     "files",
     "errors",

@@ -50,12 +50,15 @@ class Section:
 
     Attributes:
         show: ``table`` or ``figure``.
+        proposed: The warm-up method that is compared with all others, its baselines; empty if
+            there is none.
     """
 
     name: str
     title: str
     show: str
     rows: list[Row]
+    proposed: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,20 +103,20 @@ class GridBuilder:
             rows = [self._row(**row) for row in content["rows"]]
         else:
             rows = self._panels(content["bases"], content["models"])
-        return Section(name, content["title"], content["show"], rows)
+        return Section(name, content["title"], content["show"], rows, content["proposed"])
 
     def own(self, models: list[str], bases: list[str | None]) -> Section:
         """Every method on every base, and the plain bases beside them, as RelaImpr needs them.
 
         Args:
-            models: Warm-up methods and plain models.
+            models: Warm-up methods and plain models; the first method is what is proposed.
             bases: What the methods work on; None for the default.
         """
         methods = [model for model in models if is_warm_up_method(model)]
         names = [base or self._resolve(methods[0], None, {})["base"] for base in bases if methods]
         rows = self._panels(names, methods)
         rows += [self._row(model) for model in models if model not in [*methods, *names]]
-        return Section("grid", "Own grid", "table", rows)
+        return Section("grid", "Own grid", "table", rows, *methods[:1])
 
     def jobs(self, sections: list[Section], seeds: list[int]) -> list[Job]:
         """The runs of some sections, each once, seed by seed: what is complete grows evenly."""

@@ -14,7 +14,7 @@ from functools import cache
 
 from recbole.utils.argument_list import evaluation_arguments, general_arguments
 
-from recbole_mwuf.registry import get_model, is_warm_up_method, settings_of, warm_up_methods
+from recbole_mwuf.registry import get_model, is_warm_up_method, settings_of, usable_methods
 from recbole_mwuf.settings import read_properties
 
 # where, how fast and how loudly a run works, and what else it writes; the seed has its own place
@@ -67,15 +67,19 @@ def _overall() -> dict:
     return read_properties("overall")
 
 
-@cache
 def _defaults(model: str) -> dict:
     declared = {name: setting.default for name, setting in settings_of(model).items()}
-    return {**declared, **read_properties(f"model/{model}")}
+    return {**declared, **_file(model)}
+
+
+@cache
+def _file(model: str) -> dict:
+    return read_properties(f"model/{model}")
 
 
 def _names_of_methods() -> set[str]:
     """Settings that some warm-up method has for itself."""
-    return set().union(*(_defaults(method) for method in warm_up_methods()))
+    return set().union(*(_defaults(method) for method in usable_methods()))
 
 
 def _digest(settings: dict, ignored: set[str]) -> str:

@@ -34,7 +34,7 @@ def rebuild(content: dict, path: str | Path, device: str) -> tuple[Catalog, Warm
     if "base" in method.learns.get(Stage.WARM_UP, ()):
         raise UserError(
             f"'{path}' holds a {content['model']}, which goes on training its base with every "
-            "interaction; use a model whose base is fixed, such as MWUF"
+            "interaction; use a method whose base is fixed"
         )
     catalog = Catalog(config, content["catalog"])
     model = method(config, catalog)

@@ -47,7 +47,8 @@ class WarmUpTrainer(BaseTrainer):
 
     def __init__(self, config: Any, model: WarmUpMethod):
         super().__init__(config, model, lambda batch: model.loss(batch, Stage.META_TRAIN))
-        self.epochs = config["meta_epochs"] or 0
+        # a method without meta-training declares none
+        self.epochs = 1 if config["meta_epochs"] is None else config["meta_epochs"]
         self.meta_seconds = self.phases_seconds = 0.0
         self.meta_samples = 0
         self.consumed = PHASES[0]

@@ -15,6 +15,7 @@ from recbole_mwuf.data import (
     PHASES,
     QUERY,
     SUPPORT,
+    Batches,
     ColdStartDataset,
     InteractionHistory,
     UserTaskLoader,
@@ -40,7 +41,7 @@ class MeLU(WarmUpMethod):
     which step 1 takes from its outer batches.
 
     Args:
-        config: Uses ``melu_local_lr``, ``melu_task_size``.
+        config: Uses ``melu_local_lr``, ``melu_task_size``, ``melu_min_samples``.
         dataset: The split data set.
         base: A base trained by this class's pre-training.
     """
@@ -65,12 +66,17 @@ class MeLU(WarmUpMethod):
     def pretrain_loader(
         self, config: Any, dataset: ColdStartDataset, shard: Shard
     ) -> UserTaskLoader:
-        return UserTaskLoader(config, dataset, "old", shard)
+        return self.task_loader(config, "old", shard)
 
     def warm_up_loader(
-        self, config: Any, dataset: ColdStartDataset, phase: str, shard: Shard
+        self, config: Any, dataset: Batches, phase: str, shard: Shard
     ) -> UserTaskLoader:
-        return UserTaskLoader(config, dataset, phase, shard)
+        return self.task_loader(config, phase, shard)
+
+    def task_loader(self, config: Any, name: str, shard: Shard) -> UserTaskLoader:
+        """The users' tasks made of one set's samples."""
+        sizes = self.task_size, config["melu_min_samples"], config["train_batch_size"]
+        return UserTaskLoader(self.dataset, name, *sizes, config["seed"], shard)
 
     def pretrain_loss(self, interaction: Interaction) -> Tensor:
         if self.norms:
