@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
 from recbole_mwuf.data import ColdStartDataset, InteractionHistory
+from recbole_mwuf.data.dataset import select
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.item_table import ItemIDs, item_table_of
@@ -25,6 +26,7 @@ from recbole_mwuf.settings import Setting, properties_dir
 Losses = Union[Tensor, tuple[Tensor, ...]]
 
 _SMALLEST = 1e-7  # keeps the logarithm of a component finite
+_PAIRS = 65536  # of user and item that are scored at once
 
 
 class Stage(Enum):
@@ -246,6 +248,33 @@ class WarmUpMethod(AbstractRecommender):
         items = interaction[self.ITEM_ID]
         own, warm = self.table.rows(items), self.warm(items)
         return self.table.scores(interaction, ItemIDs.where(self.is_old[items], own, warm))
+
+    @torch.no_grad()
+    def full_sort_predict(self, interaction: Interaction) -> Tensor:
+        """Scores of every item for each user of a batch, for RecBole's full-sort evaluation.
+
+        The pairs are scored in parts, so that memory does not grow with users times items.
+
+        Args:
+            interaction: B users with their features.
+
+        Returns:
+            Tensor: shape ``[B · n_items]``, user by user; the padding item is among them.
+
+        Raises:
+            NotImplementedError: if the base reads item histories. RecBole then asks the data set
+                for the items' features, among which they are, and scores pairs.
+        """
+        if self.table.history_length:
+            raise NotImplementedError("the histories of the items are the data set's")
+        items, n_items = self.all_items(), self.table.n_items
+        features = Interaction({self.ITEM_ID: items, **self.table.feature_columns(items)})
+        pairs = torch.arange(len(interaction) * n_items, device=items.device)
+        scores = []
+        for part in pairs.split(_PAIRS):
+            users, of_items = select(interaction, part // n_items), select(features, part % n_items)
+            scores.append(self.predict(Interaction({**users, **of_items})))
+        return torch.cat(scores)
 
     def grow(self, n_items: int) -> None:
         """Make room for more items; :meth:`add_items` says what they are."""
