@@ -9,8 +9,8 @@ from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
 
 from recbole_mwuf.compat import older_libraries
-from recbole_mwuf.config import properties_dir
 from recbole_mwuf.quick_start import run
+from recbole_mwuf.settings import properties_dir
 
 with older_libraries():  # RecBole's own classes know numpy 1 and pandas 2
     config = Config(

@@ -256,11 +256,6 @@ class ColdStartDataset(Dataset):
         shown = {HISTORY_START: self._first, HISTORY_END: self._seen[self.phase or PHASES[-1]]}
         return Interaction({self.iid_field: items, **features, **shown})
 
-    def _change_feat_format(self):
-        """RecBole does this again when it has loaded split data."""
-        if not isinstance(self.inter_feat, Interaction):
-            super()._change_feat_format()
-
     def example(self) -> Interaction:
         """The first row, for a model that looks at one."""
         return self.batch(torch.zeros(1, dtype=torch.long, device=self.config["device"]))

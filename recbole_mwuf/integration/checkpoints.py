@@ -69,9 +69,10 @@ def read_for_recbole(path: str | Path, device: Any = None) -> dict:
 def _recboles(content: dict, path: str | Path, changes: dict[str, Any]) -> dict:
     """What RecBole's Trainer has written, its config rebuilt from plain values."""
     settings = checkpoint.recbole_settings(content, path)
-    state_dict, others = content["state_dict"], content.get("other_parameter") or {}
-    # DIN and others name a whole module here as well, whose parameters are in the state dict
-    others = {n: v for n, v in others.items() if not _is_module(n, state_dict)}
+    state_dict, others = content["state_dict"], content.get("other_parameter")
+    if isinstance(others, dict):
+        # DIN and others name a whole module here as well, whose parameters are in the state dict
+        others = {n: v for n, v in others.items() if not _is_module(n, state_dict)}
     rest = {n: v for n, v in content.items() if n not in ("config", "state_dict")}
     try:
         return {
@@ -84,7 +85,7 @@ def _recboles(content: dict, path: str | Path, changes: dict[str, Any]) -> dict:
 
 
 def _is_module(name: str, state_dict: dict) -> bool:
-    return any(parameter.startswith(f"{name}.") for parameter in state_dict)
+    return any(str(parameter).startswith(f"{name}.") for parameter in state_dict)
 
 
 def _config(settings: dict[str, Any]) -> RecBoleConfig:

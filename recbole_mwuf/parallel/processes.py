@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,8 +18,12 @@ def connect(config: Any) -> None:
     """Connect the processes of a run: over nccl on GPUs, over gloo on the CPU.
 
     Args:
-        config: Uses ``local_rank``, ``offset``, ``world_size``, ``ip``, ``port``, ``device``.
+        config: Uses ``local_rank``, ``offset``, ``world_size``, ``ip``, ``port``, ``device``,
+            ``model``, ``checkpoint_dir``.
     """
+    # RecBole's logger and Trainer make them in every process, and fail where another was faster
+    for folder in (Path("log", config["model"]), Path(config["checkpoint_dir"])):
+        folder.mkdir(parents=True, exist_ok=True)
     on_gpu = config["device"].type == "cuda"
     if on_gpu:
         torch.cuda.set_device(config["device"])
