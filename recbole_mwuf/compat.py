@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,8 @@ def _update(self: dok_matrix, data: dict) -> None:
 
 def _search(*args: Any, **kwargs: Any) -> list:
     """hyperopt >= 0.2.6 draws from numpy's Generator; RecBole's search gives it a RandomState."""
-    with replaced(np.random, "RandomState", np.random.default_rng):
+    random = SimpleNamespace(RandomState=np.random.default_rng)
+    with replaced(hyper_tuning, "np", SimpleNamespace(random=random)):
         return _exhaustive_search(*args, **kwargs)
 
 

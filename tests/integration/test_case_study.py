@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from recbole.data import create_dataset
 from recbole.data.dataloader import FullSortEvalDataLoader
 from recbole.data.interaction import Interaction
 from recbole.sampler import Sampler
-from recbole.utils import get_trainer
+from recbole.utils import get_model, get_trainer
 from recbole.utils.case_study import full_sort_scores, full_sort_topk
 
 from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
+from recbole_mwuf.integration.checkpoints import read_for_recbole
 from recbole_mwuf.model.warm_up import method as method_module
 from recbole_mwuf.quick_start import run
 
@@ -19,16 +21,19 @@ pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture
-def loaded(quick_start, settings):
+def loaded(settings):
     """A warmed-up model, its whole data set and the loader that RecBole's case study reads."""
 
     def load(model, base):
         result = run(model, base, "tiny", config_dict={**settings, "base_phases": False})
-        config, module, dataset, *_ = quick_start.load_data_and_model(result.checkpoint)
+        content = read_for_recbole(result.checkpoint)
+        config = content["config"]
+        dataset = create_dataset(config)
         sets = dataset.build()
+        module = get_model(config["model"])(config, sets[0])
+        module.load_state_dict(content["state_dict"])
         sampler = Sampler(["train", "valid", "test"], sets, "uniform").set_phase("test")
-        loader = FullSortEvalDataLoader(config, sets[2], sampler)
-        return config, module, dataset, loader
+        return config, module, dataset, FullSortEvalDataLoader(config, sets[2], sampler)
 
     return load
 
