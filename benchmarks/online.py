@@ -15,7 +15,6 @@ import copy
 import os
 import platform
 import resource
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -137,7 +136,6 @@ def main() -> None:
     parser.add_argument("--bases", nargs="+", default=["WideDeep", "DIN"])
     parser.add_argument("--work", type=Path, default=Path("saved/benchmark"))
     options = parser.parse_args()
-    sys.argv = sys.argv[:1]  # RecBole would read the options as settings
     silence_recbole()
     settings = {"checkpoint_dir": str(options.work), "base_phases": False, "state": "WARNING"}
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}")

@@ -31,6 +31,8 @@ from recbole_mwuf.compat import silence_recbole  # noqa: E402
 from recbole_mwuf.config import Config  # noqa: E402
 from recbole_mwuf.data import ColdStartDataset  # noqa: E402
 from recbole_mwuf.model.base import create_base  # noqa: E402
+from recbole_mwuf.model.warm_up.method import Stage  # noqa: E402
+from recbole_mwuf.parallel import Shard  # noqa: E402
 from recbole_mwuf.registry import get_model  # noqa: E402
 from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer  # noqa: E402
 
@@ -73,7 +75,6 @@ def generate(folder: Path, millions: float) -> str:
 def prepare(folder: str, name: str, what: str, sparse: bool, batches: int) -> tuple[Round, dict]:
     """Load and split a data set and make a trainer of it."""
     silence_recbole()
-    sys.argv[1:] = []  # RecBole's Config would read the settings of another command from it
     settings = {
         "data_path": folder,
         "show_progress": False,
@@ -87,7 +88,7 @@ def prepare(folder: str, name: str, what: str, sparse: bool, batches: int) -> tu
             "item": ["item_id", "category", "brand"],
         },
     }
-    config = Config("MWUF", "WideDeep", name, None, settings)
+    config = Config("MWUF", name, None, settings, base="WideDeep")
     start = time.perf_counter()
     data = ColdStartDataset(config)
     notes = {
@@ -99,11 +100,11 @@ def prepare(folder: str, name: str, what: str, sparse: bool, batches: int) -> tu
     method = get_model("MWUF")(config, data, base)
     if what == "WideDeep":
         base.requires_grad_(True)
-        trainer, loader = BaseTrainer(config, base), method.pretrain_loader(config, data)
+        trainer, loader = BaseTrainer(config, base), method.pretrain_loader(config, data, Shard())
     else:
-        trainer, loader = WarmUpTrainer(config, method), method.meta_loader(config, data)
+        trainer, loader = WarmUpTrainer(config, method), method.meta_loader(config, data, Shard())
         method.observe(data.history, "cold")
-        trainer._start("Meta-train", method.learns_in_meta_training)
+        trainer.loop.start(Stage.META_TRAIN)
     # the order of a whole pass is drawn once: a part of a pass pays a part of it
     loader = part_of(loader, batches)
 

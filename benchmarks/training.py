@@ -39,7 +39,9 @@ from recbole_mwuf.data import ColdStartDataset, SetLoader  # noqa: E402
 from recbole_mwuf.data.dataset import select  # noqa: E402
 from recbole_mwuf.model.base import create_base  # noqa: E402
 from recbole_mwuf.model.base.item_side import ItemSideRecommender  # noqa: E402
-from recbole_mwuf.model.warm_up.method import NoWarmUp  # noqa: E402
+from recbole_mwuf.model.warm_up.method import Stage  # noqa: E402
+from recbole_mwuf.model.warm_up.plain import NoWarmUp  # noqa: E402
+from recbole_mwuf.parallel import Shard  # noqa: E402
 from recbole_mwuf.registry import get_model  # noqa: E402
 from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, seed_stage  # noqa: E402
 
@@ -55,7 +57,7 @@ class Case:
 
     def __init__(self, dataset: str, base: str, n_batches: int, batch_size: int):
         settings = {"show_progress": False, "state": "ERROR", "train_batch_size": batch_size}
-        self.config = Config("MWUF", base, dataset, None, settings)
+        self.config = Config("MWUF", dataset, None, settings, base=base)
         self.data = ColdStartDataset(self.config)
         seed_stage(self.config)
         self.base = create_base(self.config, self.data)
@@ -63,7 +65,9 @@ class Case:
 
     def bare_base(self) -> Round:
         model = self._plain_model()
-        loader = NoWarmUp(self.config, self.data, self.base).pretrain_loader(self.config, self.data)
+        loader = NoWarmUp(self.config, self.data, self.base).pretrain_loader(
+            self.config, self.data, Shard()
+        )
         batches = [self._plain_batch(batch) for batch in part_of(loader, self.n_batches)]
         optimizers = [torch.optim.Adam(model.parameters(), lr=self.config["learning_rate"])]
 
@@ -91,7 +95,7 @@ class Case:
         model = NoWarmUp(self.config, self.data, self.base)
         self.base.requires_grad_(True)
         trainer = BaseTrainer(self.config, self.base)
-        loader = part_of(model.pretrain_loader(self.config, self.data), self.n_batches)
+        loader = part_of(model.pretrain_loader(self.config, self.data, Shard()), self.n_batches)
 
         def go() -> int:
             trainer._train_epoch(loader, 0)
@@ -101,7 +105,7 @@ class Case:
 
     def bare_method(self, name: str) -> Round:
         ours, _ = self._warm_up_trainer(name)
-        loader = ours.meta_loader(self.config, self.data)
+        loader = ours.meta_loader(self.config, self.data, Shard())
         batches = list(part_of(loader, self.n_batches))
         model = self._plain_model()
         names = self.base.token_field_names
@@ -127,7 +131,7 @@ class Case:
 
     def our_method(self, name: str) -> Round:
         model, trainer = self._warm_up_trainer(name)
-        loader = part_of(model.meta_loader(self.config, self.data), self.n_batches)
+        loader = part_of(model.meta_loader(self.config, self.data, Shard()), self.n_batches)
 
         def go() -> int:
             trainer._train_epoch(loader, 0)
@@ -137,10 +141,10 @@ class Case:
 
     def _warm_up_trainer(self, name: str) -> tuple[torch.nn.Module, WarmUpTrainer]:
         settings = {"show_progress": False, "state": "ERROR"}
-        config = Config(name, self.config["base"], self.config["dataset"], None, settings)
+        config = Config(name, self.config["dataset"], None, settings, base=self.config["base"])
         trainer = WarmUpTrainer(config, get_model(name)(config, self.data, self.base))
         trainer.model.observe(self.data.history, "cold")
-        trainer._start("Meta-train", trainer.model.learns_in_meta_training)
+        trainer.loop.start(Stage.META_TRAIN)
         return trainer.model, trainer
 
     def _plain_model(self) -> plain.Model:
@@ -186,7 +190,6 @@ def _half(batch: Interaction, which: int) -> Interaction:
 def prepare(arguments: argparse.Namespace, base: str, what: str, who: str) -> tuple[Round, dict]:
     """A contender of one case."""
     silence_recbole()
-    sys.argv[1:] = []  # RecBole's Config would read the settings of another command from it
     case = Case(arguments.dataset, base, arguments.batches, arguments.batch_size)
     if what == "base":
         return {BARE: case.bare_base, RECBOLE: case.recbole_base, OURS: case.our_base}[who](), {}

@@ -12,7 +12,6 @@ ratings are scored. Writes the AUC by number of interactions seen as .csv and as
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,10 +143,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("saved/online_new_item"))
     parser.add_argument("--seed", type=int, default=2021)
     options = parser.parse_args()
-    sys.argv = sys.argv[:1]  # RecBole would read the options as settings
     silence_recbole()
     torch.set_num_threads(1)
-    config = Config("MWUF", BASE, "ml-1m")
+    config = Config("MWUF", "ml-1m", base=BASE)
     new, items = hold_out(options.data, options.work / "data/ml-1m", config)
     table = pd.DataFrame(index=pd.Index(SEEN, name="seen"))
     for method, path in train(options.work / "data", options.work, options.seed).items():

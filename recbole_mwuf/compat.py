@@ -66,7 +66,7 @@ def numpy_names() -> None:
         RecBoleConfig.compatibility_settings(None)
 
 
-def _agg_values(self, func=None, *args, **kwargs):
+def _agg_values(self: pd.Series, func: Any = None, *args: Any, **kwargs: Any) -> Any:
     """pandas >= 3: ``agg(len)`` gives one number, the column's length.
 
     RecBole wants that of every value (``_remap``, ``_normalize``, ``_discretization``).
@@ -74,7 +74,7 @@ def _agg_values(self, func=None, *args, **kwargs):
     return self.map(len) if func is len else _agg(self, func, *args, **kwargs)
 
 
-def _read_csv_for_recbole(*args, **kwargs):
+def _read_csv_for_recbole(*args: Any, **kwargs: Any) -> pd.DataFrame:
     """What ``_load_feat`` reads, by pandas' C engine if the separator is one character.
 
     RecBole asks for the Python engine, which takes seven times as long (5 s for ML-1M) and

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from logging import getLogger
@@ -14,14 +13,12 @@ from time import perf_counter
 import numpy as np
 import recbole
 import torch
-from recbole.evaluator import smaller_metrics
 from recbole.utils import get_local_time, init_logger, set_color
 from torch import nn
 
 from recbole_mwuf import __version__
-from recbole_mwuf.config import Config, with_tuning_defaults
-from recbole_mwuf.data import PHASES, ColdStartDataset
-from recbole_mwuf.errors import UserError
+from recbole_mwuf.config import Config
+from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.evaluator.result import RunResult
 from recbole_mwuf.files import plain_values
 from recbole_mwuf.model.base import create_base
@@ -125,54 +122,6 @@ def _in_one_process(
     config = Config(config_dict={**given, **own})
     connect(config)
     return execute(config, saved, base_file=base_file)
-
-
-def objective_function(
-    config_dict: dict | None = None,
-    config_file_list: list[str] | None = None,
-    saved: bool = False,
-    data: ColdStartDataset | None = None,
-    base_file: Path | None = None,
-    arguments: Iterable[str] = (),
-) -> dict:
-    """A trial of RecBole's HyperTuning: a run that is scored as ``properties/tuning.yaml`` says.
-
-    Args:
-        config_dict: The trial's settings.
-        config_file_list: YAML files of settings.
-        saved: Whether to write checkpoints and the result file.
-        data: As in :func:`execute`.
-        base_file: As in :func:`execute`.
-        arguments: ``--name=value`` texts that are the same for all trials.
-
-    Returns:
-        dict: ``best_valid_score`` and what else RecBole's HyperTuning reads of a result. There is
-        no ``test_result``: reported items take no part in a search.
-
-    Raises:
-        UserError: if the metric, a phase or the protocol to optimise is not part of a result.
-    """
-    files = with_tuning_defaults(config_file_list)
-    config = Config(config_file_list=files, config_dict=config_dict, arguments=arguments)
-    result = execute(config, saved, data, base_file)
-    metric, protocol = result.config["tune_metric"].lower(), result.config["tune_protocol"]
-    phases = result.config["tune_phases"]
-    try:
-        scores = [result.phases[phase][protocol][metric] for phase in phases]
-    except KeyError as error:
-        raise UserError(
-            f"tune_metric={metric}, tune_phases={phases}, tune_protocol={protocol}: there is no "
-            f"{error} in a result; metrics are {result.config['metrics']}, phases {PHASES}"
-        ) from error
-    if None in scores:
-        raise UserError(f"tune_metric={metric} is undefined on the validation items; see the log")
-    return {
-        "model": result.model,
-        "best_valid_score": float(np.mean(scores)),
-        "valid_score_bigger": metric not in smaller_metrics,
-        "best_valid_result": dict(zip(phases, scores)),
-        "test_result": {},
-    }
 
 
 class _OutputFiles:

@@ -11,13 +11,13 @@ from pathlib import Path
 from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.quick_start import run
-from recbole_mwuf.registry import WARM_UP_METHODS, known_bases
+from recbole_mwuf.registry import known_bases, warm_up_methods
 from tests.conftest import TINY, write_tiny
 
 
 def compatibility_table(data_path: Path) -> str:
     """A Markdown table of base by method; a footnote gives the reason where one does not serve."""
-    methods = sorted(WARM_UP_METHODS)
+    methods = sorted(warm_up_methods())
     lines = [f"| base | {' | '.join(methods)} |", "|---" * (len(methods) + 1) + "|"]
     letters: dict[str, str] = {}
     for base in known_bases():

@@ -29,9 +29,8 @@ ROWS_OF_ITEM = {1: 60, 2: 50, 3: 40, 4: 21, 5: 20, 6: 18, 7: 15, 8: 12, 9: 10, 1
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path, monkeypatch):
-    """RecBole reads sys.argv and writes log/, saved/ and log_tensorboard/ where it stands."""
+    """RecBole writes log/, saved/ and log_tensorboard/ where it stands."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["pytest"])
 
 
 def tiny_interactions() -> pd.DataFrame:
@@ -105,7 +104,7 @@ def make(settings):
     """Builds (config, data) for a model and base on the small data set."""
 
     def build(model="MWUF", base="WideDeep", **changes):
-        config = Config(model, base, "tiny", config_dict={**settings, **changes})
+        config = Config(model, "tiny", config_dict={**settings, **changes}, base=base)
         seed_stage(config)
         return config, ColdStartDataset(config)
 

@@ -9,9 +9,15 @@ import re
 import sys
 from pathlib import Path
 
-from recbole_mwuf.experiment.grid import presets
 from recbole_mwuf.data import PHASES
-from recbole_mwuf.experiment.report.scores import MethodScores, compare, lines, own_base, read_scores
+from recbole_mwuf.experiment.grid import presets
+from recbole_mwuf.experiment.report.scores import (
+    MethodScores,
+    compare,
+    lines,
+    own_base,
+    read_scores,
+)
 from recbole_mwuf.experiment.report.tables import markdown_table, mean_and_std, panel_table, signed
 
 ROOT = Path(__file__).parents[1]

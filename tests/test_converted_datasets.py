@@ -36,7 +36,9 @@ def test_items_that_take_no_part_may_be_left_out(tmp_path, dataset):
         folder = tmp_path / str(least)
         convert(Options(converter, [tmp_path / "raw"], folder / dataset, min_item_count=least))
         settings = {"data_path": str(folder), "state": "ERROR", **N_AND_K}
-        loaded[least] = ColdStartDataset(Config("MWUF", "WideDeep", dataset, config_dict=settings))
+        loaded[least] = ColdStartDataset(
+            Config("MWUF", dataset, config_dict=settings, base="WideDeep")
+        )
     every, taking_part = loaded.values()
     assert taking_part.item_num < every.item_num
     assert taking_part.split.counts() == every.split.counts()

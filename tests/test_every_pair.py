@@ -9,7 +9,9 @@ from recbole.utils import init_seed
 from recbole_mwuf.config import Config
 from recbole_mwuf.data import PHASES, WARM_SETS, ColdStartDataset
 from recbole_mwuf.model.base import create_base
-from recbole_mwuf.registry import WARM_UP_METHODS, get_model
+from recbole_mwuf.model.warm_up.method import Stage
+from recbole_mwuf.parallel import Shard
+from recbole_mwuf.registry import get_model, warm_up_methods
 from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer
 
 BASES = ["FM", "WideDeep", "PNN", "DCN", "AFN", "GRU4Rec", "DIN"]
@@ -26,13 +28,13 @@ def pretrained(base, method):
     model = get_model(config["model"])(config, data, module)
     module.requires_grad_(True)
     trainer = BaseTrainer(config, module, model.pretrain_loss if method else None)
-    trainer.fit(model.pretrain_loader(config, data), verbose=False)
+    trainer.fit(model.pretrain_loader(config, data, Shard()), verbose=False)
     return config, data, {name: value.clone() for name, value in module.state_dict().items()}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("base", BASES)
-@pytest.mark.parametrize("method", sorted(WARM_UP_METHODS))
+@pytest.mark.parametrize("method", sorted(warm_up_methods()))
 def test_runs_and_moves_only_what_it_declares(method, base):
     model_class = get_model(method)
     shared = model_class.shares_pretrained_base
@@ -62,12 +64,14 @@ def test_runs_and_moves_only_what_it_declares(method, base):
         for name in moved & {"new_ids.embedding.weight", "new_ids.first_order.weight"}:
             yield name, (model.state_dict()[name] != before[name]).any(1)
 
-    for name, items in changes(lambda: trainer.meta_train(data), model.learns_in_meta_training):
+    for name, items in changes(lambda: trainer.meta_train(data), model.learns_at(Stage.META_TRAIN)):
         # φ_new of old items by gradient, or that of all items when it is generated
         assert not (items & ~old).any() or method == "MetaEmb", name
     results = {"cold": trainer.evaluate_set(data, "warm_a", "cold")}
     for phase in WARM_SETS:
-        step = changes(lambda phase=phase: trainer.consume(data, phase), model.learns_in_warm_up)
+        step = changes(
+            lambda phase=phase: trainer.consume(data, phase), model.learns_at(Stage.WARM_UP)
+        )
         for name, items in step:
             assert not (items & ~new).any(), name
         results[phase] = trainer.evaluate_set(data, "test", phase)
@@ -76,5 +80,5 @@ def test_runs_and_moves_only_what_it_declares(method, base):
         results
     )
     model.eval()
-    if "base" not in model.learns_in_warm_up:
+    if "base" not in model.learns_at(Stage.WARM_UP):
         assert torch.equal(model.predict(rows), scores)

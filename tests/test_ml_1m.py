@@ -11,7 +11,7 @@ from recbole_mwuf.data import ColdStartDataset
 def test_converted_loaded_and_split_as_in_the_paper(ml_1m_zip, tmp_path):
     target = tmp_path / "dataset" / "ml-1m"
     assert convert(["movielens", "--input", str(ml_1m_zip), "--output", str(target)]) == 0
-    config = Config("MWUF", "DIN", "ml-1m", config_dict={"data_path": str(target.parent)})
+    config = Config("MWUF", "ml-1m", config_dict={"data_path": str(target.parent)}, base="DIN")
     data = ColdStartDataset(config)
     assert data.split.counts() == {
         "old_items": 1420,

@@ -39,7 +39,7 @@ def test_ci_runs_the_readmes_test_command():
 def test_settings_named_in_the_readme_exist():
     from recbole_mwuf.config import Config, tuning_defaults
 
-    known = set(Config("MWUF", "DIN", "ml-1m").final_config_dict) | set(tuning_defaults())
+    known = set(Config("MWUF", "ml-1m", base="DIN").final_config_dict) | set(tuning_defaults())
     known |= {"config_files", "key", "nproc"}
     named = re.findall(r"--([a-zA-Z_]+)=", README) + re.findall(r"`([a-z]+_[a-z_]+):", README)
     assert set(named) - known == set()

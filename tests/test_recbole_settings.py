@@ -13,22 +13,20 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from recbole_mwuf.cli import main
 from recbole_mwuf.compat import older_libraries
 from recbole_mwuf.config import Config
-from recbole_mwuf.trainer import BaseTrainer
+from recbole_mwuf.trainer.loop import TrainingLoop
 from tests.conftest import ROWS_OF_ITEM
 
 N_OLD, N_WARM = sum(n for n in ROWS_OF_ITEM.values() if n > 20), 15
 
 
 @pytest.fixture
-def command(monkeypatch, settings):
+def command(settings):
     """Runs the command line on the small data set; returns the result file's content."""
 
     def call(**changes):
         given = {**settings, "dataset": "tiny", "result_path": "r.json", **changes}
         arguments = [f"--{name}={value}" for name, value in given.items()]
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["run_recbole_mwuf.py", *arguments])
-            assert main() == 0
+        assert main(arguments) == 0
         return json.loads(Path("r.json").read_text())
 
     return call
@@ -47,13 +45,13 @@ def test_learning_rate(command):
 @pytest.mark.parametrize("size", [16, 171])
 def test_train_batch_size(command, monkeypatch, size):
     sizes = []
-    step = BaseTrainer._train_batch
+    step = TrainingLoop._step
 
     def counted(self, batch, *more):
         sizes.append(len(batch))
         return step(self, batch, *more)
 
-    monkeypatch.setattr(BaseTrainer, "_train_batch", counted)
+    monkeypatch.setattr(TrainingLoop, "_step", counted)
     command(train_batch_size=size, base_phases=False)
     whole, rest = divmod(N_OLD, size)
     epoch = [size] * whole + [rest] * (rest > 0)

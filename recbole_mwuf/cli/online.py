@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -129,7 +129,7 @@ def _progress(path: str) -> tqdm:
     return tqdm(total=size, desc=name, unit="B", unit_scale=True, ncols=100)
 
 
-def _writer(path: str):
+def _writer(path: str) -> Callable[[Path, str, list[str], np.ndarray], None]:
     suffix = Path(path).suffix
     if suffix not in _WRITERS:
         raise UserError(f"output='{path}' must end in one of {', '.join(_WRITERS)}")

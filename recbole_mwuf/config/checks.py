@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from recbole.evaluator import metric_types
 from recbole.utils import EvaluatorType
@@ -51,22 +52,27 @@ def check_metrics(names: Iterable[str], valid_metric: str) -> None:
     """Refuse metrics that do not score labelled samples; RecBole's GAUC does, user by user."""
     usable = [name for name, kind in metric_types.items() if kind == EvaluatorType.VALUE]
     usable.append("gauc")
-    for metric in names:
+    given = [("metrics", name) for name in names] + [("valid_metric", valid_metric)]
+    for setting, metric in given:
         if not isinstance(metric, str) or metric.lower() not in usable:
             raise UserError(
-                f"metrics: '{metric}' does not score labelled samples; use some of "
+                f"{setting}: '{metric}' does not score labelled samples; use some of "
                 + ", ".join(usable)
             )
-    if valid_metric.lower() not in [name.lower() for name in names]:
-        raise UserError(f"valid_metric is '{valid_metric}', but must be one of metrics={names}")
 
 
-def check_together(values: Mapping[str, object]) -> None:
+def check_together(values: Mapping[str, Any]) -> None:
     """Refuse settings that fit one by one but not together."""
     if values["eval_step"] and not values["validation_items"]:
         raise UserError(
             f"eval_step={values['eval_step']}: early stopping scores held-out new items; give "
             "their share, such as --validation_items=0.2"
+        )
+    metrics = [name.lower() for name in values["metrics"]]
+    if values["eval_step"] and values["valid_metric"].lower() not in metrics:
+        raise UserError(
+            f"valid_metric is '{values['valid_metric']}', but early stopping can only go by one "
+            f"of metrics={values['metrics']}"
         )
     if values["score_validation"] and not values["validation_items"]:
         raise UserError("score_validation needs validation_items, such as validation_items=0.2")

@@ -5,7 +5,7 @@ from recbole_mwuf.data.dataset import ColdStartDataset, load_unless_kept
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.item_state import ItemState
 from recbole_mwuf.data.loaders import SetLoader
-from recbole_mwuf.data.protocols import Batches, Fields
+from recbole_mwuf.data.protocols import Batches, Fields, Loader
 from recbole_mwuf.data.split import (
     PHASES,
     SETS,
@@ -31,6 +31,7 @@ __all__ = [
     "InteractionHistory",
     "ItemState",
     "ItemTaskLoader",
+    "Loader",
     "SetLoader",
     "UserTaskLoader",
     "cold_start_split",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -41,7 +41,7 @@ class Catalog:
         UserError: if the model reads fields that a new item or a pair cannot bring.
     """
 
-    def __init__(self, config, content: dict[str, Any]):
+    def __init__(self, config: Any, content: dict[str, Any]):
         self.config = config
         self.uid_field, self.iid_field = config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]
         self.label_field, self.time_field = config["LABEL_FIELD"], config["TIME_FIELD"]
@@ -121,7 +121,11 @@ class Catalog:
                 "does not bring them; leave them out of load_col when you train"
             )
 
-    def fields(self, ftype=None, source=None) -> list[str]:
+    def fields(
+        self,
+        ftype: Sequence[FeatureType] | None = None,
+        source: Sequence[FeatureSource] | None = None,
+    ) -> list[str]:
         """Names of the token fields, as RecBole's Dataset gives them."""
         return [
             name

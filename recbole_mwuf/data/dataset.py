@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,23 +46,23 @@ class ColdStartDataset(Dataset):
         UserError: if the files are missing, a needed field is not loaded, or N and K do not fit.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: Any):
         self.part: str | None = None
         self.phase: str | None = None
         self._window: torch.Tensor | None = None
         with older_libraries():
             super().__init__(config)
 
-    def fits(self, config) -> bool:
+    def fits(self, config: Any) -> bool:
         """Whether loading with these settings would give the same data set."""
         return all(self.config[name] == config[name] for name in _SETTINGS)
 
-    def _load_data(self, token, dataset_path):
+    def _load_data(self, token: str, dataset_path: str) -> None:
         if not os.path.isfile(os.path.join(dataset_path, f"{token}.inter")):
             self._download()
         super()._load_data(token, dataset_path)
 
-    def _download(self):
+    def _download(self) -> None:
         """RecBole's download; if that fails, name the converter and leave nothing behind."""
         existed = os.path.exists(self.dataset_path)
         inter_file = os.path.join(self.dataset_path, f"{self.dataset_name}.inter")
@@ -80,7 +81,7 @@ class ColdStartDataset(Dataset):
                 "or set data_path to the folder that holds the data set's folder."
             ) from error
 
-    def _fill_nan(self):
+    def _fill_nan(self) -> None:
         """RecBole would give an interaction without a time the mean time: refuse it instead."""
         if self.time_field in self.inter_feat and self.inter_feat[self.time_field].isna().any():
             missing = int(self.inter_feat[self.time_field].isna().sum())
@@ -97,7 +98,7 @@ class ColdStartDataset(Dataset):
                     feat[field] = feat[field].fillna(feat[field].mean())
         super()._fill_nan()
 
-    def _data_processing(self):
+    def _data_processing(self) -> None:
         super()._data_processing()
         self._check_field_loaded("TIME_FIELD", self.time_field, "phases follow time")
         self._check_field_loaded(
@@ -242,7 +243,7 @@ class ColdStartDataset(Dataset):
     def __len__(self) -> int:
         return super().__len__() if self._window is None else len(self._window)
 
-    def __getitem__(self, index, join: bool = True) -> Interaction:
+    def __getitem__(self, index: Any, join: bool = True) -> Interaction:
         """Rows by number, as RecBole's loaders ask for them, with their item's history."""
         if HISTORY_START in self.inter_feat:
             return super().__getitem__(index, join)
@@ -261,7 +262,7 @@ class ColdStartDataset(Dataset):
         return self.batch(torch.zeros(1, dtype=torch.long, device=self.config["device"]))
 
 
-def load_unless_kept(config, kept: list[ColdStartDataset]) -> float:
+def load_unless_kept(config: Any, kept: list[ColdStartDataset]) -> float:
     """Let the data set of the last run serve the next one, if it fits.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +25,20 @@ class Batches(Protocol):
 
     def batch(self, rows: Tensor, phase: str | None = None) -> Interaction:
         """Interactions as a model reads them; rows int64 ``[B]``."""
+
+
+class Loader(Protocol):
+    """Batches of samples, the same ones in every pass."""
+
+    @property
+    def sample_size(self) -> int:
+        """Samples in a pass."""
+
+    def __len__(self) -> int:
+        """Batches in a pass."""
+
+    def __iter__(self) -> Iterator[Interaction]:
+        """The batches of a pass."""
 
 
 class Fields(Protocol):

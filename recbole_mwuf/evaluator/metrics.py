@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from logging import getLogger
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from scipy.stats import rankdata, ttest_rel
 NEEDS_BOTH_CLASSES = ("auc", "gauc")
 
 
-def evaluate(config, scores: torch.Tensor, labels: torch.Tensor, users: torch.Tensor) -> dict:
+def evaluate(config: Any, scores: torch.Tensor, labels: torch.Tensor, users: torch.Tensor) -> dict:
     """The metrics of ``config["metrics"]`` for labelled samples.
 
     Args:

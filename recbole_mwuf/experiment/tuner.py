@@ -19,8 +19,8 @@ from recbole_mwuf.config import Config, tuning_defaults, with_tuning_defaults
 from recbole_mwuf.data import ColdStartDataset, load_unless_kept
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.experiment.keys import base_key
+from recbole_mwuf.experiment.trial import objective_function
 from recbole_mwuf.files import atomic_write, plain_values
-from recbole_mwuf.quick_start import objective_function
 from recbole_mwuf.registry import get_method
 
 # how many numbers describe a range

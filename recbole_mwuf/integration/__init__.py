@@ -16,7 +16,8 @@ from recbole_mwuf.compat import newer_scipy_and_hyperopt, replaced
 from recbole_mwuf.integration.checkpoints import readable_checkpoints
 from recbole_mwuf.integration.config import configs_of_own
 from recbole_mwuf.integration.lookups import dataset_named, importable_models, trainer_named
-from recbole_mwuf.integration.workers import registered_workers
+from recbole_mwuf.integration.workers import workers_that
+from recbole_mwuf.recbole_models import get_recbole_model
 
 # RecBole takes a saved data set for another run's if these settings are the same, too
 _OF_THE_SPLIT = ("old_item_threshold", "phase_size", "validation_items", "score_validation")
@@ -42,13 +43,14 @@ def register() -> None:
     if _registered:
         return
     _registered = True
+    get_recbole_model("SINE")  # looked up later, it switches autograd's slow anomaly mode on
     for replacement in (
         importable_models(),
         configs_of_own(),
         replaced(recbole.trainer, "__getattr__", trainer_named),
         replaced(recbole.data.dataset, "__getattr__", dataset_named),
         readable_checkpoints(),
-        registered_workers(),
+        workers_that(register),
         newer_scipy_and_hyperopt(),
     ):
         _open.enter_context(replacement)

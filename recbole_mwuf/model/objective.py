@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from typing import Any
 
 from recbole.data.interaction import Interaction
@@ -11,7 +10,7 @@ from recbole.model.abstract_recommender import ContextRecommender
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from recbole_mwuf.data import Batches, SetLoader
+from recbole_mwuf.data import Batches, Loader, SetLoader
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table import ItemIDs, ItemTable
 from recbole_mwuf.parallel import Shard
@@ -27,9 +26,7 @@ class Objective(ABC):
     metrics: tuple[str, ...]
 
     @abstractmethod
-    def loader(
-        self, config: Any, dataset: Batches, name: str, order: str, shard: Shard
-    ) -> Iterable[Interaction]:
+    def loader(self, config: Any, dataset: Batches, name: str, order: str, shard: Shard) -> Loader:
         """Batches to train on: one set's samples in an order, this process's part of each."""
 
     @abstractmethod

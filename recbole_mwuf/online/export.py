@@ -6,11 +6,12 @@ import json
 import warnings
 from logging import getLogger
 from pathlib import Path
+from typing import Any
 
 import torch
 from recbole.data.interaction import Interaction
 from recbole.utils import FeatureSource
-from torch import Tensor, nn
+from torch import Tensor
 
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.files import atomic_write
@@ -34,7 +35,8 @@ class Scorer(Served):
 
     def __init__(self, warmer: ItemWarmer):
         super().__init__()
-        self.table, self.base = warmer.model.table, warmer.model.base
+        self.table = warmer.model.table
+        self.base: Any = warmer.model.base
         self.catalog = warmer.catalog
         self.inputs = {self.catalog.uid_field: torch.zeros(ROWS, dtype=torch.long)}
         self.inputs.update(self.table.feature_columns(torch.arange(ROWS)))
@@ -76,7 +78,7 @@ def export(warmer: ItemWarmer, folder: str | Path) -> None:
     except ImportError as error:
         raise UserError(f"{error}; pip install 'recbole-mwuf[export]'") from error
     folder = Path(folder)
-    modules = {"scorer": Scorer(warmer), **warmer.model.served_modules()}
+    modules: dict[str, Served] = {"scorer": Scorer(warmer), **warmer.model.served_modules()}
     warmer.model.eval()
     for name, module in modules.items():
         with atomic_write(folder / f"{name}.onnx") as part:
@@ -89,7 +91,7 @@ def export(warmer: ItemWarmer, folder: str | Path) -> None:
         part.write_text(json.dumps(tokens, ensure_ascii=False), encoding="utf-8")
 
 
-def _write_onnx(module: nn.Module, path: Path) -> None:
+def _write_onnx(module: Served, path: Path) -> None:
     rows = torch.export.Dim("rows")
     # the exporter's notes on torchvision, its optimiser, its own old calls and names of axes
     for name in ("torch.onnx._internal.exporter._registration", "onnxscript.optimizer"):

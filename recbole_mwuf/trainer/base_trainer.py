@@ -11,10 +11,10 @@ from recbole.trainer import Trainer
 from recbole.utils import calculate_valid_score, set_color
 from torch import nn
 
-from recbole_mwuf.data import ColdStartDataset
+from recbole_mwuf.data import ColdStartDataset, Loader
 from recbole_mwuf.model.warm_up.method import Losses
 from recbole_mwuf.trainer import checkpoint
-from recbole_mwuf.trainer.loop import Loader, Loss, TrainingLoop
+from recbole_mwuf.trainer.loop import Loss, TrainingLoop
 from recbole_mwuf.trainer.optimizer import OptimizerGroup
 
 
@@ -40,7 +40,8 @@ class BaseTrainer(Trainer):
         loss_func: Callable[[Interaction], Losses] | None = None,
     ):
         super().__init__(config, model)
-        self.loss_func = loss_func or model.calculate_loss
+        own: Any = model.calculate_loss
+        self.loss_func: Callable[[Interaction], Losses] = loss_func or own
         self._best_state: dict | None = None
 
     def _build_optimizer(self, **kwargs: Any) -> OptimizerGroup:

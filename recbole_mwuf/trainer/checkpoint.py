@@ -36,7 +36,7 @@ def save(
     kind: str,
     module: nn.Module,
     dataset: ColdStartDataset | Catalog,
-    **more,
+    **more: Any,
 ) -> None:
     """Write a checkpoint that ``torch.load(weights_only=True)`` reads.
 

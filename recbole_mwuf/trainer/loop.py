@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from logging import getLogger
 from time import perf_counter
-from typing import Any, Protocol, Union
+from typing import Any, Union
 
 import torch
 from recbole.data.interaction import Interaction
@@ -13,27 +13,12 @@ from recbole.utils import set_color
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from recbole_mwuf.data.protocols import Loader
 from recbole_mwuf.model.warm_up.method import Losses, Stage, WarmUpMethod
 from recbole_mwuf.parallel.collectives import average_gradients, average_statistics, world_size
 from recbole_mwuf.trainer.optimizer import OptimizerGroup, build_optimizer
 
 Loss = Union[float, tuple[float, ...]]
-
-
-class Loader(Protocol):
-    """Batches of samples, the same ones in every pass.
-
-    Attributes:
-        sample_size: Samples in a pass.
-    """
-
-    sample_size: int
-
-    def __len__(self) -> int:
-        """Batches in a pass."""
-
-    def __iter__(self) -> Iterator[Interaction]:
-        """The batches of a pass."""
 
 
 class TrainingLoop:

@@ -36,7 +36,7 @@ def pretrain_base(config: Any, model: WarmUpMethod, dataset: ColdStartDataset) -
         held_out = SetLoader(dataset, VALIDATION, size, "cold", order, shard=own_shard())
         if own:
             model.observe(dataset.history, "cold")
-        return evaluate_loader(config, model if own else base, held_out)
+        return evaluate_loader(config, model if own else base, dataset, held_out)
 
     trainer.train(model.pretrain_loader(config, dataset, own_shard()), validate)
     trainer.tensorboard.close()  # or its thread stays as long as the process

@@ -8,7 +8,7 @@ import torch
 from recbole.model.abstract_recommender import AbstractRecommender
 from torch import Tensor
 
-from recbole_mwuf.data import SetLoader
+from recbole_mwuf.data import ColdStartDataset, SetLoader
 from recbole_mwuf.evaluator.metrics import evaluate
 from recbole_mwuf.parallel.collectives import gather
 
@@ -20,9 +20,10 @@ def score(model: AbstractRecommender, loader: SetLoader) -> Tensor:
     return torch.cat(gather([model.predict(batch).cpu() for batch in loader]))
 
 
-def evaluate_loader(config: Any, model: AbstractRecommender, loader: SetLoader) -> dict:
-    """``metric -> value`` of a model on a loader's rows."""
-    dataset = loader.dataset
+def evaluate_loader(
+    config: Any, model: AbstractRecommender, dataset: ColdStartDataset, loader: SetLoader
+) -> dict:
+    """``metric -> value`` of a model on a loader's rows of a data set."""
     scores = score(model, loader)
     labels = dataset.inter_feat[dataset.label_field].cpu()[loader.rows]
     users = dataset.inter_feat[dataset.uid_field].cpu()[loader.rows]

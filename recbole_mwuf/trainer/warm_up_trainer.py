@@ -66,7 +66,7 @@ class WarmUpTrainer(BaseTrainer):
 
     def validate(self, dataset: ColdStartDataset) -> dict:
         """Metrics of the held-out new items before their first sample."""
-        self.model.start_new_items()
+        self.start_new_items(dataset)
         return self.evaluate_set(dataset, VALIDATION, "cold")
 
     def run_phases(self, dataset: ColdStartDataset) -> dict:
@@ -76,11 +76,10 @@ class WarmUpTrainer(BaseTrainer):
             dict: ``phase -> protocol -> metric``, as in the result file.
         """
         start = perf_counter()
-        self.model.start_new_items()
         results = {}
         for phase, next_set in zip(PHASES, SETS[1:]):
             if phase == "cold":
-                self.model.observe(dataset.history, phase)
+                self.start_new_items(dataset)
             else:
                 self.consume(dataset, phase)
             fixed = self.evaluate_set(dataset, "test", phase)
@@ -94,6 +93,11 @@ class WarmUpTrainer(BaseTrainer):
         self.phases_seconds = perf_counter() - start
         return results
 
+    def start_new_items(self, dataset: ColdStartDataset) -> None:
+        """Step 3: new items as they are before their first interaction."""
+        self.model.start_new_items()
+        self.model.observe(dataset.history, PHASES[0])
+
     def consume(self, dataset: ColdStartDataset, phase: str) -> None:
         """Learn from one warm-up set, which has been scored before; U(v) grows by it."""
         self.model.observe(dataset.history, phase)
@@ -105,7 +109,7 @@ class WarmUpTrainer(BaseTrainer):
         """Metrics of one set or of the held-out items, with what was known after a phase."""
         size, order = self.config["eval_batch_size"], self.model.scoring_order
         loader = SetLoader(dataset, name, size, phase, order, shard=own_shard())
-        return evaluate_loader(self.config, self.model, loader)
+        return evaluate_loader(self.config, self.model, dataset, loader)
 
     def save_model(self, path: str | Path, dataset: ColdStartDataset) -> None:
         """Write the model with its base and all that it needs to go on without the data set."""

@@ -21,7 +21,7 @@ from tests.conftest import TINY
 from tests.dataset_converters import raw_layouts
 from tests.dataset_converters.conftest import SMALL
 
-SCRIPT = Path(__file__).parents[1] / "run_benchmark.py"
+SCRIPT = Path(__file__).parents[2] / "run_benchmark.py"
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 import pytest
 import yaml
 
-from recbole_mwuf.config import Config, properties_dir
+from recbole_mwuf.config import Config
 from recbole_mwuf.errors import UserError
+from recbole_mwuf.settings import properties_dir
 
 
 def test_order_of_precedence(tmp_path, monkeypatch):
     """Defaults < data set's file < model's file < config_files < --key=value."""
-    config = Config("MWUF", "DCN", "ml-100k")
+    config = Config("MWUF", "ml-100k", base="DCN")
     assert config["train_batch_size"] == 256  # ours over RecBole's 2048
     assert config["cross_layer_num"] == 6  # RecBole's default of the base
     assert config["embedding_size"] == 16  # ours over RecBole's file of the base
@@ -15,28 +16,30 @@ def test_order_of_precedence(tmp_path, monkeypatch):
     assert config["meta_hidden_size"] == [16]  # the method's
     file = tmp_path / "mine.yaml"
     file.write_text("old_item_threshold: 90\nphase_size: 9\nmeta_hidden_size: [8]\n")
-    config = Config("MWUF", "DCN", "ml-100k", [str(file)])
+    config = Config("MWUF", "ml-100k", [str(file)], base="DCN")
     assert (config["old_item_threshold"], config["meta_hidden_size"]) == (90, [8])
-    config = Config("MWUF", "DCN", "ml-100k", [str(file)], {"old_item_threshold": 80})
+    config = Config("MWUF", "ml-100k", [str(file)], {"old_item_threshold": 80}, base="DCN")
     assert (config["old_item_threshold"], config["phase_size"]) == (80, 9)
-    monkeypatch.setattr("sys.argv", ["run", "--old_item_threshold=70", "--learning_rate=1e-2"])
-    config = Config("MWUF", "DCN", "ml-100k", [str(file)], {"old_item_threshold": 80})
+    monkeypatch.setattr("sys.argv", ["x", "--old_item_threshold=60", "--model=FM"])
+    given = ["--old_item_threshold=70", "--learning_rate=1e-2"]
+    config = Config(
+        *("MWUF", "ml-100k", [str(file)], {"old_item_threshold": 80}), base="DCN", arguments=given
+    )
     assert (config["old_item_threshold"], config["learning_rate"]) == (70, 0.01)
 
 
-def test_command_line_names_model_and_base(monkeypatch):
-    monkeypatch.setattr("sys.argv", ["run", "--model=MWUF", "--base=DIN", "--dataset=ml-1m"])
-    config = Config()
+def test_arguments_name_model_and_base():
+    config = Config(arguments=["--model=MWUF", "--base=DIN", "--dataset=ml-1m"])
     assert (config["model"], config["base"], config["dataset"]) == ("MWUF", "DIN", "ml-1m")
     assert config.base_class.__module__ == "recbole_mwuf.model.base.din"
-    monkeypatch.setattr("sys.argv", ["run", "--model=PNN", "--base=DIN"])
-    assert Config()["base"] == "PNN"  # a plain model is its own base
+    assert (
+        Config(arguments=["--model=PNN", "--base=DIN"])["base"] == "PNN"
+    )  # a plain model is its own base
 
 
-def test_values_are_read_not_executed(monkeypatch):
+def test_values_are_read_not_executed():
     text = "__import__('os').system('true')"
-    monkeypatch.setattr("sys.argv", ["run", f"--note={text}", "--mlp_hidden_size=[8,4]"])
-    config = Config()
+    config = Config(arguments=[f"--note={text}", "--mlp_hidden_size=[8,4]"])
     assert config["note"] == text
     assert config["mlp_hidden_size"] == [8, 4]
 
@@ -74,7 +77,7 @@ def test_a_setting_of_the_users_own_is_kept():
 )
 def test_unfit_models(model, base, message):
     with pytest.raises(UserError, match=message):
-        Config(model, base)
+        Config(model, base=base)
 
 
 def test_gauc_may_stand_beside_auc():

@@ -10,8 +10,8 @@ import pytest
 from recbole_mwuf.experiment.engine import execute
 from recbole_mwuf.experiment.grid import GridBuilder
 from recbole_mwuf.experiment.progress import Progress
-from recbole_mwuf.experiment.runner import ResultFolder, Runner
 from recbole_mwuf.experiment.run_log import RunLog
+from recbole_mwuf.experiment.runner import ResultFolder, Runner
 
 
 class InThisProcess:
@@ -34,7 +34,7 @@ def builder(settings) -> GridBuilder:
 
 
 @pytest.fixture
-def gather():
+def execute_jobs():
     """Executes jobs; returns the folder's results by key and how many failed."""
 
     def run(jobs, folder="out", engine=None):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from recbole_mwuf.experiment.grid import GridBuilder, expand
 from recbole_mwuf.errors import UserError
+from recbole_mwuf.experiment.grid import GridBuilder, expand
 from recbole_mwuf.experiment.report.tables import paper_table
 
 

@@ -3,16 +3,17 @@
 import pytest
 from recbole.utils.argument_list import general_arguments, training_arguments
 
+from recbole_mwuf.config import Config
 from recbole_mwuf.experiment.keys import base_key, row_key, run_key
-from recbole_mwuf.config import Config, read_properties
 from recbole_mwuf.quick_start import plain_values, run
-from recbole_mwuf.registry import WARM_UP_METHODS
+from recbole_mwuf.registry import warm_up_methods
+from recbole_mwuf.settings import read_properties
 
 
 @pytest.fixture
 def resolve(settings):
     def resolved(model="MWUF", base="WideDeep", **changes):
-        config = Config(model, base, "tiny", config_dict={**settings, **changes})
+        config = Config(model, "tiny", config_dict={**settings, **changes}, base=base)
         return plain_values(config.final_config_dict)
 
     return resolved
@@ -113,6 +114,6 @@ def test_methods_do_not_set_what_a_base_reads():
     """Else leaving a method's settings out of a base's key would mix up bases."""
     of_bases = {*general_arguments, *training_arguments, *read_properties("overall")}
     for base in ("WideDeep", "DIN", "GRU4Rec", "AFN"):
-        of_bases |= set(Config(base, None, "ml-100k").internal_config_dict)
-    for method in WARM_UP_METHODS:
+        of_bases |= set(Config(base, "ml-100k").internal_config_dict)
+    for method in warm_up_methods():
         assert not of_bases & set(read_properties(f"model/{method}")), method

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from recbole_mwuf.config import Config
+from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.experiment import engine
 from recbole_mwuf.experiment.grid import GridBuilder
 from recbole_mwuf.experiment.runner import ResultFolder, Runner
-from recbole_mwuf.config import Config
-from recbole_mwuf.data import ColdStartDataset
-from recbole_mwuf.quick_start import run
-from tests.benchmark.conftest import names
+from recbole_mwuf.quick_start import execute, run
+from tests.experiment.conftest import names
 
 
 def phases(results):
@@ -25,10 +25,10 @@ def jobs(builder):
 
 
 @pytest.mark.slow
-def test_shared_bases_and_data_change_no_number(gather, jobs, settings):
-    results, n_failed = gather(jobs)
+def test_shared_bases_and_data_change_no_number(execute_jobs, jobs, settings):
+    results, n_failed = execute_jobs(jobs)
     assert (len(results), n_failed) == (10, 0)
-    assert names("out") == ["bases", "runs", "run_log.json"]
+    assert names("out") == ["bases", "run_log.json", "runs"]
     assert len(names("out/bases")) == 2
     for job in jobs:
         alone = run(job.model, job.base, "tiny", config_dict=job.settings, saved=False)
@@ -41,20 +41,20 @@ def test_shared_bases_and_data_change_no_number(gather, jobs, settings):
 
 
 @pytest.mark.slow
-def test_the_order_of_runs_changes_no_number(gather, jobs):
-    forwards, _ = gather(jobs, "forwards")
-    backwards, _ = gather(jobs[::-1], "backwards")
+def test_the_order_of_runs_changes_no_number(execute_jobs, jobs):
+    forwards, _ = execute_jobs(jobs, "forwards")
+    backwards, _ = execute_jobs(jobs[::-1], "backwards")
     assert phases(forwards) == phases(backwards)
 
 
 def test_data_of_other_settings_are_not_reused(settings, make):
     _, data = make()
-    assert data.fits(Config("MetaEmb", "DCN", "tiny", config_dict=settings))
+    assert data.fits(Config("MetaEmb", "tiny", config_dict=settings, base="DCN"))
     for change in ({"phase_size": 2}, {"old_item_threshold": 18}, {"threshold": {"label": 0}}):
-        config = Config("MWUF", "DCN", "tiny", config_dict={**settings, **change})
+        config = Config("MWUF", "tiny", config_dict={**settings, **change}, base="DCN")
         assert not data.fits(config), change
         with pytest.raises(ValueError, match="other settings"):
-            run("MWUF", "DCN", "tiny", config_dict={**settings, **change}, saved=False, data=data)
+            execute(config, saved=False, data=data)
 
 
 def test_the_next_data_set_takes_the_place_of_the_last(builder, settings, monkeypatch):
@@ -67,10 +67,10 @@ def test_the_next_data_set_takes_the_place_of_the_last(builder, settings, monkey
         assert [data.split.phase_size for data in loaded] == [size]
 
 
-def test_a_failed_run_does_not_stop_the_rest_and_is_tried_again(gather, builder):
+def test_a_failed_run_does_not_stop_the_rest_and_is_tried_again(execute_jobs, builder):
     section = builder.own(["MeLU", "MWUF"], ["FiGNN"])  # MeLU needs a derivative that is missing
     jobs = builder.jobs([section], [1])
-    results, n_failed = gather(jobs)
+    results, n_failed = execute_jobs(jobs)
     assert n_failed == 1
     assert {result["model"] for result in results.values()} == {"FiGNN", "MWUF"}
     (file,) = Path("out/failed").iterdir()
@@ -78,10 +78,10 @@ def test_a_failed_run_does_not_stop_the_rest_and_is_tried_again(gather, builder)
     assert file.name == f"{failed.key}.txt"
     assert "Traceback" in file.read_text()
     assert "derivative for aten::" in file.read_text()
-    assert gather([failed])[1] == 1
+    assert execute_jobs([failed])[1] == 1
     file.write_text("of an earlier version, in which FiGNN failed, too")
     file.rename(file.with_name(f"{jobs[0].key}.txt"))
-    gather(jobs[:1])
+    execute_jobs(jobs[:1])
     assert names("out/failed") == []
 
 

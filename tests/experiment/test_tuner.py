@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from recbole_mwuf import tuning
-from recbole_mwuf.config import Config, properties_dir, with_tuning_defaults
-from recbole_mwuf.data import ColdStartDataset
-from recbole_mwuf.quick_start import objective_function, run
-from recbole_mwuf.registry import WARM_UP_METHODS, known_bases
 from recbole_mwuf.cli.tune import main
+from recbole_mwuf.config import Config, with_tuning_defaults
+from recbole_mwuf.data import ColdStartDataset
+from recbole_mwuf.experiment import tuner as tuning
+from recbole_mwuf.experiment.trial import objective_function
+from recbole_mwuf.quick_start import run
+from recbole_mwuf.registry import known_bases, warm_up_methods
+from recbole_mwuf.settings import properties_dir
 from tests.conftest import tiny_interactions, write_tiny
 
 SHARE = 0.6  # three of the small data set's five new items
@@ -23,7 +24,7 @@ SIX = "warm_up_learning_rate choice [0.001,0.03,0.3]\nwarm_up_epochs choice [1,2
 
 
 @pytest.fixture
-def command(monkeypatch, settings):
+def command(settings):
     """Runs the tuner on the small data set; returns its exit status."""
     Path("six.hyper").write_text(SIX)
 
@@ -31,9 +32,7 @@ def command(monkeypatch, settings):
         given = {**settings, "dataset": "tiny", "validation_items": SHARE, **changes}
         given.setdefault("params_file", "six.hyper")
         arguments = [f"--{name}={value}" for name, value in given.items()]
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["run_hyper.py", *arguments])
-            return main()
+        return main(arguments, "run_hyper.py")
 
     return call
 
@@ -43,13 +42,12 @@ def search(monkeypatch):
     """Searches with a function of the settings in place of runs; returns the tuner."""
 
     def call(function, text, bigger=True, **changes):
-        Path("space.hyper").write_text(text)
         config = Config(config_file_list=with_tuning_defaults([]), config_dict=changes)
 
         def objective(params, _files):
             return {"best_valid_score": function(**params), "valid_score_bigger": bigger}
 
-        space = tuning.read_space("space.hyper")
+        space = tuning.read_space(text, "space.hyper")
         tuner = tuning.Tuner(objective, space, config, [], lambda trial: None)
         tuner.run()
         return tuner
@@ -62,7 +60,7 @@ def read_table(name):
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("algo", tuning.ALGORITHMS)
+@pytest.mark.parametrize("algo", ["exhaustive", "bayes", "random"])
 def test_six_trials(command, capsys, algo):
     for name in ("first", "second"):
         assert command(algo=algo, max_evals=6, output_file=f"{name}.yaml") == 0
@@ -110,7 +108,7 @@ def test_score_is_the_mean_over_the_phases(settings):
 def test_reported_items_take_no_part(settings, tmp_path):
     """Other labels of reported items: the same scores. Of tuned items: others."""
     settings = {**settings, "validation_items": SHARE}
-    config = Config("MWUF", "WideDeep", "tiny", with_tuning_defaults([]), settings)
+    config = Config("MWUF", "tiny", with_tuning_defaults([]), settings, base="WideDeep")
     data = ColdStartDataset(config)
     tuned = data.field2id_token["item_id"][data.split.is_new].astype(int)
     known = data.field2id_token["item_id"][data.split.is_old].astype(int)
@@ -138,7 +136,7 @@ def test_trials_share_data_and_base(settings, tmp_path, monkeypatch):
         load(dataset, config)
 
     monkeypatch.setattr(ColdStartDataset, "__init__", counted)
-    bench = tuning.Bench(tmp_path)
+    bench = tuning.Bench(tmp_path, [])
     given = {**settings, "dataset": "tiny", "validation_items": SHARE}
     fresh = bench(given)
     others = ({"warm_up_learning_rate": 0.3}, {"meta_epochs": 2}, {})
@@ -215,12 +213,12 @@ def test_bad_input(command, capsys, changes, message):
 
 
 def test_every_model_has_a_space_of_its_own_settings():
-    for model in (*WARM_UP_METHODS, "WideDeep"):
-        space = tuning.read_space(tuning.default_space(model))
-        config = Config(model, "WideDeep", "ml-100k")
+    for model in (*warm_up_methods(), "WideDeep"):
+        config = Config(model, "ml-100k", with_tuning_defaults([]), base="WideDeep")
+        space = tuning.space_of(config)
         assert set(space) <= set(config.final_config_dict)
     names = {file.stem for file in (properties_dir() / "hyper").iterdir()}
-    assert names <= {*WARM_UP_METHODS, *known_bases(), "base"}
+    assert names <= {*warm_up_methods(), *known_bases(), "base"}
 
 
 def test_tuning_settings_are_no_part_of_other_runs():

@@ -14,7 +14,7 @@ from recbole.utils.case_study import full_sort_scores, full_sort_topk
 
 from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
 from recbole_mwuf.integration.checkpoints import read_for_recbole
-from recbole_mwuf.model.warm_up import method as method_module
+from recbole_mwuf.model.warm_up import full_sort
 from recbole_mwuf.quick_start import run
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -98,7 +98,7 @@ def test_pairs_are_scored_in_parts(loaded, monkeypatch):
     sizes = []
     predict = module.predict
     monkeypatch.setattr(module, "predict", lambda b: sizes.append(len(b)) or predict(b))
-    monkeypatch.setattr(method_module, "_PAIRS", 7)
+    monkeypatch.setattr(full_sort, "PAIRS", 7)
     assert torch.allclose(module.full_sort_predict(users), whole, atol=1e-6)
     assert max(sizes) == 7 and sum(sizes) == len(whole)
 

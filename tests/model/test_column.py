@@ -4,7 +4,7 @@ from recbole.model.context_aware_recommender import LR
 
 from recbole_mwuf.data import PHASES
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.model.item_table import ItemTable, ItemIDs
+from recbole_mwuf.model.item_table import ItemIDs, item_table_of
 from recbole_mwuf.registry import get_base
 
 BASES = ["WideDeep", "DIN", "PNN", "DCN", "FM"]
@@ -16,7 +16,7 @@ def seam(make):
     def build(base):
         config, data = make(base=base)
         module = get_base(base)(config, data).eval()
-        return ItemTable(module, data), data, module
+        return item_table_of(module, data), data, module
 
     return build
 
@@ -89,7 +89,7 @@ def test_hooks_are_gone_afterwards(seam):
 def test_a_base_that_bypasses_the_table_is_found_out(make):
     config, data = make()
     with pytest.raises(UserError, match="base=LR cannot be warmed up: it does not read"):
-        ItemTable(LR(config, data), data)
+        item_table_of(LR(config, data), data)
 
 
 def test_a_base_without_a_logit_is_found_out(make):
@@ -97,7 +97,7 @@ def test_a_base_without_a_logit_is_found_out(make):
     module = get_base("WideDeep")(config, data)
     module.predict = lambda rows: module.forward(rows) + 1
     with pytest.raises(UserError, match="neither its prediction nor the logit"):
-        ItemTable(module, data)
+        item_table_of(module, data)
 
 
 def test_item_features_by_hand(seam):

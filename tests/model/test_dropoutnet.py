@@ -18,17 +18,17 @@ def dropoutnet(make):
 def replaced_share(model, data, monkeypatch):
     """The share of samples whose embedding is not the base's own in one pre-training pass."""
     shares = []
-    logits = model.item_embedding.logits
+    logits = model.table.logits
 
     def watched(rows, ids):
-        own = model.item_embedding.rows(rows["item_id"]).embedding
+        own = model.table.rows(rows["item_id"]).embedding
         mean = model.mean_users[rows["item_id"]]
         is_own = (ids.embedding == own).all(1)
         assert ((ids.embedding == mean).all(1) | is_own).all()
         shares.append((~is_own).float().mean())
         return logits(rows, ids)
 
-    monkeypatch.setattr(model.item_embedding, "logits", watched)
+    monkeypatch.setattr(model.table, "logits", watched)
     rows = data.batch(torch.from_numpy(data.split.rows("old")).repeat(20))
     loss = model.pretrain_loss(rows)
     assert torch.isfinite(loss)
@@ -47,12 +47,10 @@ def test_loss_by_hand_when_all_are_replaced(dropoutnet):
     rows = data.batch(torch.from_numpy(data.split.rows("old")[:12]))
     loss = model.pretrain_loss(rows)
     items, users = data.inter_feat["item_id"], data.inter_feat["user_id"]
-    table = model.item_embedding.users()
+    table = model.table.users()
     mean = torch.stack([table[users[items == i]].mean(0) for i in rows["item_id"]])
-    ids = model.item_embedding.rows(rows["item_id"])._replace(embedding=mean)
-    expected = binary_cross_entropy_with_logits(
-        model.item_embedding.logits(rows, ids), rows["label"]
-    )
+    ids = model.table.rows(rows["item_id"])._replace(embedding=mean)
+    expected = binary_cross_entropy_with_logits(model.table.logits(rows, ids), rows["label"])
     torch.testing.assert_close(loss, expected)
 
 
@@ -60,16 +58,14 @@ def test_new_items_are_the_mean_of_their_users_and_zero_without(dropoutnet):
     _, data, model = dropoutnet()
     new = torch.from_numpy(data.split.is_new).nonzero().flatten()
     model.observe(data.history, "cold")
-    assert torch.equal(model.warm_ids(new).embedding, torch.zeros(len(new), 16))
+    assert torch.equal(model.warm(new).embedding, torch.zeros(len(new), 16))
     model.observe(data.history, "warm_a")
     item = int(new[0])
     chosen = torch.from_numpy(data.split.rows("warm_a"))
     chosen = chosen[data.inter_feat["item_id"][chosen] == item]
     users = data.inter_feat["user_id"][chosen]
     assert len(users) == 3
-    torch.testing.assert_close(
-        model.warm_ids(new[:1]).embedding[0], model.item_embedding.users()[users].mean(0)
-    )
+    torch.testing.assert_close(model.warm(new[:1]).embedding[0], model.table.users()[users].mean(0))
 
 
 def test_means_follow_the_users_as_they_are_learned(dropoutnet):
@@ -80,7 +76,7 @@ def test_means_follow_the_users_as_they_are_learned(dropoutnet):
         model.pretrain_loss(rows)
         seen.append(model.mean_users)
         with torch.no_grad():
-            model.item_embedding.users().add_(1.0)
+            model.table.users().add_(1.0)
     torch.testing.assert_close(seen[1], seen[0])
     old = torch.from_numpy(data.split.is_old)
     torch.testing.assert_close(seen[2][old], seen[0][old] + 2)

@@ -3,7 +3,8 @@ import torch
 from recbole.model.layers import SequenceAttLayer
 
 from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
-from recbole_mwuf.registry import get_base, get_recbole_model
+from recbole_mwuf.recbole_models import get_recbole_model
+from recbole_mwuf.registry import get_base
 
 
 def test_history_of_none_one_and_more_than_l(make):

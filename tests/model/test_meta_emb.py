@@ -101,7 +101,7 @@ def test_meta_loss_by_hand(meta_emb):
     items = batch["item_id"]
     embedding = model.generator(model.item_features[items])
     ids = ItemIDs(embedding, model.mean_of_old_items().first_order.expand(len(items), 1))
-    logits = model.item_embedding.logits(batch, ids)
+    logits = model.table.logits(batch, ids)
     losses = binary_cross_entropy_with_logits(logits, batch["label"], reduction="none")
     half = len(items) // 2
     expected = 0.25 * losses[:half].mean() + 0.75 * losses[half:].mean()
@@ -112,12 +112,13 @@ def test_new_items_start_generated_once(meta_emb):
     config, data, model = meta_emb()
     trainer = WarmUpTrainer(config, model)
     trainer.meta_train(data)
+    trainer.start_new_items(data)
     new = torch.from_numpy(data.split.is_new).nonzero().flatten()
     generated = model.generator(model.item_features)
-    assert torch.equal(model.warm_ids(new).embedding, generated[new])
+    assert torch.equal(model.warm(new).embedding, generated[new])
     for phase in WARM_SETS:
         trainer.consume(data, phase)
-    assert not torch.equal(model.warm_ids(new).embedding, generated[new])
+    assert not torch.equal(model.warm(new).embedding, generated[new])
 
 
 def test_the_authors_generator(meta_emb):

@@ -6,8 +6,9 @@ from torch.nn.functional import binary_cross_entropy
 from recbole_mwuf.data import PHASES
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table import ItemIDs
+from recbole_mwuf.model.warm_up.method import Stage
 from recbole_mwuf.model.warm_up.mwuf import MWUF
-from recbole_mwuf.model.warm_up.method import NoWarmUp
+from recbole_mwuf.model.warm_up.plain import NoWarmUp
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_equations_3_to_5_by_hand(mwuf):
     features = torch.cat([tags.mean(0), category]).numpy()
     frame = tiny_rows(data)
     users = frame[frame.item == item].sort_values(["time", "row"], kind="stable").user.iloc[:6]
-    mean_user = model.item_embedding.users()[torch.tensor(users.to_numpy())].mean(0).numpy()
+    mean_user = model.table.users()[torch.tensor(users.to_numpy())].mean(0).numpy()
     cold = np.linspace(-1, 1, 16, dtype=np.float32)
     expected = cold * mlp(model.meta_scaling, features) + mlp(model.meta_shifting, mean_user)
     ids = ItemIDs(torch.from_numpy(cold)[None], torch.zeros(1, 1))
@@ -62,7 +63,7 @@ def test_interacted_users_are_users_of_the_item(mwuf):
     model, data = mwuf()
     users = data.inter_feat["user_id"].numpy()
     items = data.inter_feat["item_id"].numpy()
-    table = model.item_embedding.users().numpy()
+    table = model.table.users().numpy()
     assert table.shape[0] == data.user_num != data.item_num
     for phase in PHASES:
         model.observe(data.history, phase)
@@ -80,7 +81,7 @@ def test_positive_samples_only(mwuf):
     chosen = (data.inter_feat["item_id"] == item) & (data.inter_feat["label"] == 1)
     users = data.inter_feat["user_id"][chosen]
     torch.testing.assert_close(
-        model.mean_users[item], model.item_embedding.users()[users].mean(0), atol=1e-6, rtol=1e-5
+        model.mean_users[item], model.table.users()[users].mean(0), atol=1e-6, rtol=1e-5
     )
 
 
@@ -88,7 +89,7 @@ def test_common_initial_embedding_is_the_mean_of_old_items(mwuf):
     """Fails if the mean also takes in untrained rows: new items, rare items or the padding."""
     model, data = mwuf()
     old = [data.token2id("item_id", str(i)) for i in (1, 2, 3, 4)]
-    rows = model.item_embedding.rows(torch.arange(data.item_num))
+    rows = model.table.rows(torch.arange(data.item_num))
     for own, start in zip(rows, model.new_ids(torch.arange(data.item_num))):
         torch.testing.assert_close(start, own[old].mean(0).expand_as(start))
         assert not torch.allclose(own[old].mean(0), own.mean(0), atol=1e-4)
@@ -100,9 +101,9 @@ def test_geometric_mean_keeps_the_size(mwuf):
     old = torch.from_numpy(data.split.is_old).nonzero().squeeze(1)
     signs = torch.tensor([1.0, -1.0, 1.0, -1.0])
     sizes = torch.tensor([2.0, 8.0, 2.0, 8.0])
-    model.item_embedding.assign(old, ItemIDs((signs * sizes).view(4, 1).expand(4, 16)))
-    model.initialise_ids()
-    start = model.new_ids(torch.arange(data.item_num)).embedding
+    model.table.assign(old, ItemIDs((signs * sizes).view(4, 1).expand(4, 16)))
+    model.start_new_items()
+    start = model.new_ids(torch.from_numpy(~data.is_old).nonzero().flatten()).embedding
     torch.testing.assert_close(start, torch.full_like(start, -4.0))
 
 
@@ -111,13 +112,13 @@ def test_losses_by_hand_and_what_each_moves(mwuf):
     model.new_ids.requires_grad_(True)
     model.observe(data.history, "cold")
     rows = data.batch(torch.from_numpy(data.split.rows("old")[:16]))
-    cold_loss, warm_loss = model.calculate_loss(rows)
+    cold_loss, warm_loss = model.loss(rows, Stage.WARM_UP)
     items = rows["item_id"]
     for loss, ids in (
         (cold_loss, model.new_ids(items)),
         (warm_loss, model.warm_up(model.new_ids(items), items)),
     ):
-        predicted = torch.sigmoid(model.item_embedding.logits(rows, ids))
+        predicted = torch.sigmoid(model.table.logits(rows, ids))
         torch.testing.assert_close(loss, binary_cross_entropy(predicted, rows["label"]))
 
     networks = [*model.meta_scaling.parameters(), *model.meta_shifting.parameters()]
@@ -140,7 +141,7 @@ def test_ablations(mwuf, variant, scaling, shifting):
     assert model.has_meta_training == (scaling or shifting)
     model.observe(data.history, "warm_a")
     items = torch.arange(data.item_num)
-    cold, warm = model.new_ids(items), model.warm_ids(items)
+    cold, warm = model.new_ids(items), model.warm(items)
     assert torch.equal(cold.embedding, warm.embedding) == (variant == "init")
     if variant == "scale":
         expected = cold.embedding * model.meta_scaling(model.item_features)
@@ -162,6 +163,7 @@ def test_no_item_features(trained):
 def test_a_plain_base_scores_with_its_own_rows(trained):
     config, data, base = trained(model="WideDeep")
     model = NoWarmUp(config, data, base).eval()
+    model.start_new_items()
     rows = data.batch(torch.arange(len(data.inter_feat)), "cold")
     base.eval()
     assert torch.equal(model.predict(rows), base.predict(rows))
@@ -178,7 +180,7 @@ def test_meta_loss_is_the_same_loss_in_one_forward_pass(trained, base):
     rows = data.batch(torch.from_numpy(data.split.rows("old")[:16]))
     learned = [p for p in model.parameters() if p.requires_grad]
     results = []
-    for losses in (model.calculate_loss(rows), model.meta_loss(rows)):
+    for losses in (model.loss(rows, Stage.WARM_UP), model.loss(rows, Stage.META_TRAIN)):
         grads = torch.autograd.grad(sum(losses), learned)
         results.append([torch.stack(losses), *(g.to_dense() for g in grads)])
     torch.testing.assert_close(*results)

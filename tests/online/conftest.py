@@ -44,7 +44,7 @@ def arrive(trained):
         config, data, module = trained(method, base, **changes)
         trainer = WarmUpTrainer(config, get_method(method)(config, data, module))
         trainer.meta_train(data)
-        trainer.model.observe(data.history, "cold")
+        trainer.start_new_items(data)
         trainer.save_model("model.pth", data)
         return Arrived(trainer, data, "model.pth")
 

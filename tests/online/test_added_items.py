@@ -54,20 +54,20 @@ def test_adding_changes_no_score_and_no_row_of_the_base(arrive):
     warmer = ItemWarmer.load(arrived.path)
     pairs = pd.concat([arrived.interactions("old"), arrived.interactions("test")])
     before = warmer.score(pairs["user_id"], pairs["item_id"])
-    users = warmer.model.item_embedding.users().clone()
+    users = warmer.model.table.users().clone()
     warmer.add_items(FEATURES)
     assert np.array_equal(before, warmer.score(pairs["user_id"], pairs["item_id"]))
-    assert torch.equal(users, warmer.model.item_embedding.users())
+    assert torch.equal(users, warmer.model.table.users())
 
 
 def test_the_cold_start_of_added_items(warmer):
     warmer.add_items(FEATURES)
     old = warmer.model.is_old.nonzero().squeeze(1)
-    mean = warmer.model.item_embedding.rows(old).embedding.mean(0).numpy()
+    mean = warmer.model.table.rows(old).embedding.mean(0).numpy()
     cold = warmer.item_embeddings(["a", "b"], kind="cold")
     assert np.allclose(cold, mean, atol=1e-7)
     # a: category c1 of [PAD] c0.. in the order of the files, and the mean of two tags
-    base, seam = warmer.model.base, warmer.model.item_embedding
+    base, seam = warmer.model.base, warmer.model.table
     ids = {f: dict(zip(t, range(99))) for f, t in warmer.catalog.field2id_token.items()}
     category = base.token_embedding_table.embedding.weight[
         int(base.token_field_offsets[base.token_field_names.index("category")])
@@ -116,7 +116,7 @@ def test_longer_sequences_than_in_training(warmer):
     warmer.add_items(FEATURES.assign(tags=tags))
     assert warmer.catalog.item_feat["tags"].shape[1] > width
     first, second = (warmer.model.item_features[i] for i in warmer.catalog.ids("item_id", "ab"))
-    k = warmer.model.item_embedding.size
+    k = warmer.model.table.size
     assert torch.allclose(first[:k], second[:k], atol=1e-6)  # the mean of the same three tags
     assert np.array_equal(before, warmer.score(["1"], ["1"]))
 
@@ -133,7 +133,7 @@ def test_no_items(warmer):
     assert warmer.add_items(FEATURES[:0]).added == 0
 
 
-def test_graduation_hands_the_warm_row_to_the_base(arrive):
+def test_promotion_hands_the_warm_row_to_the_base(arrive):
     arrived = arrive()
     warmer = ItemWarmer.load(arrived.path)
     warmer.add_items(FEATURES)
@@ -152,7 +152,7 @@ def test_graduation_hands_the_warm_row_to_the_base(arrive):
     before = warmer.score(users, ["a"] * 30)
     assert "a" not in warmer.new_items()
     assert "b" in warmer.new_items()
-    (row,) = warmer.model.item_embedding.rows(
+    (row,) = warmer.model.table.rows(
         torch.from_numpy(warmer.catalog.ids("item_id", ["a"]))
     ).embedding.numpy()
     assert np.array_equal(row, warmer.item_embeddings(["a"])[0])

@@ -45,7 +45,7 @@ def exported(arrive):
 def columns_of(warmer, items, warm):
     """What a server keeps of each item, and what it computes."""
     ids = torch.from_numpy(warmer.catalog.ids("item_id", items))
-    own, new = warmer.model.item_embedding.rows(ids), warmer.model.new_ids(ids)
+    own, new = warmer.model.table.rows(ids), warmer.model.new_ids(ids)
     is_old = warmer.model.is_old[ids][:, None].numpy()
     columns = {name: warmer.catalog.item_feat[name][ids].numpy() for name in ("category", "tags")}
     columns["item_embedding"] = warm

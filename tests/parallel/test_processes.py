@@ -10,15 +10,16 @@ import torch
 from torch import distributed, nn
 
 from recbole_mwuf.config import Config
-from recbole_mwuf.parallel.collectives import average_gradients, gather, launch, shard
 from recbole_mwuf.errors import UserError
+from recbole_mwuf.parallel.collectives import average_gradients, gather, own_shard
+from recbole_mwuf.parallel.processes import connect, launch
 from recbole_mwuf.quick_start import run
 
 
-def gradients_of_shares(config_dict):
+def gradients_of_shards(config_dict):
     """In one of two processes: seven samples' gradients, dense and row-wise, and the loss."""
-    Config(config_dict=config_dict)
-    rows = shard(torch.tensor([2, 0, 2, 1, 1, 2, 3]))
+    connect(Config(config_dict=config_dict))
+    rows = own_shard().of(torch.tensor([2, 0, 2, 1, 1, 2, 3]))
     table, layer = nn.Embedding(5, 2, sparse=True), nn.Linear(2, 1, bias=False)
     nn.init.ones_(table.weight)
     nn.init.constant_(layer.weight, 2.0)
@@ -26,7 +27,7 @@ def gradients_of_shares(config_dict):
     loss.backward()
     mean = average_gradients([table.weight, layer.weight], loss.detach(), len(rows))
     gathered = gather([torch.tensor([i]) for i in range(5)[distributed.get_rank() :: 2]])
-    few = shard(torch.tensor([9]))
+    few = own_shard().of(torch.tensor([9]))
     found = (mean, table.weight.grad.to_dense(), layer.weight.grad, torch.cat(gathered), few)
     return [tensor.tolist() for tensor in found]
 
@@ -34,6 +35,7 @@ def gradients_of_shares(config_dict):
 def fail_on_the_second(config_dict):
     """The first waits for the second, which never comes."""
     config = Config(config_dict=config_dict)
+    connect(config)
     if config["local_rank"] == 1:
         raise RuntimeError("lost")
     distributed.barrier()
@@ -42,7 +44,7 @@ def fail_on_the_second(config_dict):
 @pytest.mark.slow
 def test_gradients_are_those_of_the_whole_batch():
     config = Config(config_dict={"nproc": 2})
-    loss, table, layer, gathered, few = launch(gradients_of_shares, (), {"nproc": 2}, config)
+    loss, table, layer, gathered, few = launch(gradients_of_shards, config)
     # sample r adds (r + 1) · (2 + 2) to the loss, (r + 1) · 2 to its row, r + 1 to the layer
     assert loss == pytest.approx(4 * (3 + 1 + 3 + 2 + 2 + 3 + 4) / 7)
     expected = torch.tensor([1.0, 4.0, 9.0, 4.0, 0.0]) * 2 / 7
@@ -87,11 +89,12 @@ def test_a_mistake_of_the_users_is_told_as_ever(settings):
 @pytest.mark.slow
 def test_the_command_ends_when_a_process_fails():
     code = (
-        "from recbole_mwuf.config import Config; from recbole_mwuf.parallel.collectives import launch;"
-        "from tests.test_distributed import fail_on_the_second as fail;"
-        "launch(fail, (), {}, Config(config_dict={'nproc': 2}))"
+        "from recbole_mwuf.config import Config;"
+        "from recbole_mwuf.parallel.processes import launch;"
+        "from tests.parallel.test_processes import fail_on_the_second as fail;"
+        "launch(fail, Config(config_dict={'nproc': 2}))"
     )
-    root = str(Path(__file__).parents[1])
+    root = str(Path(__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": root},

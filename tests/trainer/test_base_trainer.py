@@ -19,7 +19,7 @@ def test_an_epoch_returns_the_mean_loss_of_a_batch(make):
     with torch.no_grad():
         losses = [trainer.model.calculate_loss(batch).item() for batch in loader]
     assert trainer._train_epoch(loader, 0) == pytest.approx(sum(losses) / len(losses))
-    assert trainer.samples == loader.sample_size
+    assert trainer.loop.samples == loader.sample_size
 
 
 def test_a_loss_in_parts_is_summed_for_the_step_and_returned_in_parts(make):

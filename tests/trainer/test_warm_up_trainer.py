@@ -4,7 +4,7 @@ import torch
 from recbole_mwuf.data import PHASES, SETS, WARM_SETS, InteractionHistory, SetLoader
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.mwuf import MWUF
-from recbole_mwuf.model.warm_up.method import NoWarmUp
+from recbole_mwuf.model.warm_up.plain import NoWarmUp
 from recbole_mwuf.registry import get_base
 from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, seed_stage
 
@@ -108,7 +108,7 @@ def test_the_future_does_not_change_earlier_phases(make, base):
         BaseTrainer(config, module).fit(SetLoader(data, "old", 16))
         trainer = WarmUpTrainer(config, MWUF(config, data, module))
         trainer.meta_train(data)
-        trainer.model.observe(data.history, "cold")
+        trainer.start_new_items(data)
         trainer.consume(data, "warm_a")
         trainer.model.eval()
         return trainer.model.predict(rows)
@@ -135,17 +135,19 @@ def test_optimizer_goes_on_or_starts_anew(trained):
         config, data, module = trained(warm_up_optimizer=setting)
         trainer = WarmUpTrainer(config, MWUF(config, data, module))
         trainer.meta_train(data)
-        before = trainer.optimizer
+        before = trainer.loop.optimizer
         trainer.consume(data, "warm_a")
-        assert (trainer.optimizer is before) == goes_on
+        assert (trainer.loop.optimizer is before) == goes_on
 
 
 def test_warm_up_learning_rate_is_that_of_the_id_rows(trained):
     def distance(rate):
         config, data, module = trained(model="WideDeep", warm_up_learning_rate=rate)
         model = NoWarmUp(config, data, module)
+        trainer = WarmUpTrainer(config, model)
+        trainer.start_new_items(data)
         start = model.new_ids.embedding.weight.detach().clone()
-        WarmUpTrainer(config, model).consume(data, "warm_a")
+        trainer.consume(data, "warm_a")
         return float((model.new_ids.embedding.weight.detach() - start).abs().sum())
 
     assert distance(0.0) == 0
@@ -156,8 +158,9 @@ def test_warm_up_learning_rate_is_that_of_the_id_rows(trained):
 def test_first_order_weights_may_stay(trained, method):
     config, data, module = trained(warm_up_first_order=False)
     model = method(config, data, module)
-    before = snapshot(model)
     trainer = WarmUpTrainer(config, model)
+    trainer.start_new_items(data)
+    before = snapshot(model)
     trainer.meta_train(data)
     trainer.run_phases(data)
     changed = moved(before, model)

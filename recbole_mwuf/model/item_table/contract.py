@@ -35,9 +35,10 @@ class ItemIDs(NamedTuple):
         """Some rows, bool or int64; a single row is meant for all of them and stays."""
         if len(self.embedding) == 1:
             return self
-        return ItemIDs(
-            *(values if values is None or len(values) == 1 else values[rows] for values in self)
-        )
+        first_order = self.first_order
+        if first_order is not None and len(first_order) > 1:
+            first_order = first_order[rows]
+        return ItemIDs(self.embedding[rows], first_order)
 
     @staticmethod
     def where(condition: Tensor, first: ItemIDs, second: ItemIDs) -> ItemIDs:

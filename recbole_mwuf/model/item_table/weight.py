@@ -52,7 +52,9 @@ class WeightTable(ItemTable):
         self._runner = _Runner(base)
 
     def _table(self, name: str) -> nn.Embedding:
-        return self.base.get_submodule(name)
+        table = self.base.get_submodule(name)
+        assert isinstance(table, nn.Embedding)  # as _tables found it
+        return table
 
     def rows(self, items: Tensor) -> ItemIDs:
         return ItemIDs(torch.cat([self._table(name)(items) for name in self.names], dim=1))

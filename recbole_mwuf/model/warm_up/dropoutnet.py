@@ -33,14 +33,14 @@ class DropoutNet(WarmUpMethod):
     def __init__(self, config: Any, dataset: ColdStartDataset, base: nn.Module | None = None):
         super().__init__(config, dataset, base)
         self.p, self.refresh = config["dropoutnet_p"], config["dropoutnet_refresh"]
-        self.history = dataset.history
+        self.dataset = dataset
         self.steps = 0
         self.mean_users = torch.zeros(self.table.n_items, self.table.size)
 
     def pretrain_loss(self, interaction: Interaction) -> Tensor:
         """Step 1: the base's log-loss with a share p of the ID embeddings replaced."""
         if self.steps % self.refresh == 0:  # the users' embeddings are being learned
-            self.mean_users = self.mean_interacted_users(self.history, "cold")
+            self.mean_users = self.mean_interacted_users(self.dataset.history, "cold")
         self.steps += 1
         items = interaction[self.ITEM_ID]
         own = self.table.rows(items)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Union
 
@@ -13,20 +13,20 @@ from recbole.utils import InputType, ModelType
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
-from recbole_mwuf.data import ColdStartDataset, InteractionHistory
-from recbole_mwuf.data.dataset import select
+from recbole_mwuf.data import ColdStartDataset, Fields, InteractionHistory, Loader
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.item_table import ItemIDs, item_table_of
 from recbole_mwuf.model.objective import objective_of
+from recbole_mwuf.model.warm_up.full_sort import scores_of_all_items
 from recbole_mwuf.model.warm_up.item_ids import ItemIDStore
+from recbole_mwuf.model.warm_up.served import Served
 from recbole_mwuf.parallel import Shard
 from recbole_mwuf.settings import Setting, properties_dir
 
 Losses = Union[Tensor, tuple[Tensor, ...]]
 
 _SMALLEST = 1e-7  # keeps the logarithm of a component finite
-_PAIRS = 65536  # of user and item that are scored at once
 
 
 class Stage(Enum):
@@ -51,7 +51,8 @@ class WarmUpMethod(AbstractRecommender):
 
     Args:
         config: The run's settings; its ``base_class`` is that of the base.
-        dataset: The split data set, or a Catalog.
+        dataset: The split data set, or what stands in for it when a checkpoint is rebuilt: then
+            there are no interactions, only fields, features and tokens.
         base: A trained base; None builds an untrained one, to be loaded from a checkpoint.
 
     Attributes:
@@ -83,7 +84,7 @@ class WarmUpMethod(AbstractRecommender):
     is_old: Tensor
     item_features: Tensor
 
-    def __init__(self, config: Any, dataset: ColdStartDataset, base: nn.Module | None = None):
+    def __init__(self, config: Any, dataset: Fields, base: nn.Module | None = None):
         super().__init__()
         self.ITEM_ID = dataset.iid_field
         self.LABEL = dataset.label_field
@@ -156,22 +157,22 @@ class WarmUpMethod(AbstractRecommender):
         """The loss of step 1, for a method that trains a base of its own."""
         raise NotImplementedError
 
-    def pretrain_loader(self, config: Any, dataset: ColdStartDataset, shard: Shard) -> Iterable:
+    def pretrain_loader(self, config: Any, dataset: ColdStartDataset, shard: Shard) -> Loader:
         """The samples of step 1: those of the old items."""
         return self.objective.loader(config, dataset, "old", "shuffled", shard)
 
-    def meta_loader(self, config: Any, dataset: ColdStartDataset, shard: Shard) -> Iterable:
+    def meta_loader(self, config: Any, dataset: ColdStartDataset, shard: Shard) -> Loader:
         """The samples of step 2: those of the old items."""
         order = config["meta_sample_order"] or "shuffled"
         return self.objective.loader(config, dataset, "old", order, shard)
 
     def warm_up_loader(
         self, config: Any, dataset: ColdStartDataset, phase: str, shard: Shard
-    ) -> Iterable:
+    ) -> Loader:
         """The samples of steps 4 to 6: those of one warm-up set."""
         return self.objective.loader(config, dataset, phase, "shuffled", shard)
 
-    def served_modules(self) -> dict[str, nn.Module]:
+    def served_modules(self) -> dict[str, Served]:
         """Further functions to export for serving, by file name; see :mod:`recbole_mwuf.online`."""
         return {}
 
@@ -249,32 +250,13 @@ class WarmUpMethod(AbstractRecommender):
         own, warm = self.table.rows(items), self.warm(items)
         return self.table.scores(interaction, ItemIDs.where(self.is_old[items], own, warm))
 
-    @torch.no_grad()
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
-        """Scores of every item for each user of a batch, for RecBole's full-sort evaluation.
-
-        The pairs are scored in parts, so that memory does not grow with users times items.
-
-        Args:
-            interaction: B users with their features.
-
-        Returns:
-            Tensor: shape ``[B · n_items]``, user by user; the padding item is among them.
+        """Scores of every item for each user of a batch, ``[B · n_items]``, for RecBole's ranking.
 
         Raises:
-            NotImplementedError: if the base reads item histories. RecBole then asks the data set
-                for the items' features, among which they are, and scores pairs.
+            NotImplementedError: if the base reads item histories: RecBole then scores pairs.
         """
-        if self.table.history_length:
-            raise NotImplementedError("the histories of the items are the data set's")
-        items, n_items = self.all_items(), self.table.n_items
-        features = Interaction({self.ITEM_ID: items, **self.table.feature_columns(items)})
-        pairs = torch.arange(len(interaction) * n_items, device=items.device)
-        scores = []
-        for part in pairs.split(_PAIRS):
-            users, of_items = select(interaction, part // n_items), select(features, part % n_items)
-            scores.append(self.predict(Interaction({**users, **of_items})))
-        return torch.cat(scores)
+        return scores_of_all_items(self, interaction)
 
     def grow(self, n_items: int) -> None:
         """Make room for more items; :meth:`add_items` says what they are."""

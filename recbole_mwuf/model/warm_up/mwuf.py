@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.model.item_table import ItemIDs
 from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
-from recbole_mwuf.model.warm_up.served import WarmUpFunction
+from recbole_mwuf.model.warm_up.served import Served, WarmUpFunction
 
 
 class MWUF(WarmUpMethod):
@@ -102,6 +102,6 @@ class MWUF(WarmUpMethod):
         l_cold, l_warm = self.log_losses(interaction, cold, warm)
         return l_cold, l_warm
 
-    def served_modules(self) -> dict[str, nn.Module]:
+    def served_modules(self) -> dict[str, Served]:
         """Eq. 5 as a function of an item's features, mean user and cold row."""
         return {"warm_up": WarmUpFunction(self)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -27,9 +29,9 @@ class WarmUpFunction(Served):
         method: Has a ``table`` and ``transform(cold, features, mean_users) -> warm``.
     """
 
-    def __init__(self, method: nn.Module):
+    def __init__(self, method: Any):
         super().__init__()
-        self.method = method
+        self.method: Any = method
         table = method.table
         self.inputs = table.feature_columns(torch.arange(ROWS))
         self.inputs[MEAN_USER] = torch.zeros(ROWS, table.size)

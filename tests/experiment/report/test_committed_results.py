@@ -8,7 +8,7 @@ from recbole_mwuf.experiment.grid import Section, expand, presets
 from recbole_mwuf.experiment.report.document import section_report
 from recbole_mwuf.experiment.report.scores import read_scores
 
-RESULTS = Path(__file__).parents[2] / "results"
+RESULTS = Path(__file__).parents[3] / "results"
 
 
 @pytest.mark.slow

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from recbole_mwuf.experiment.grid import Row, Section
 from recbole_mwuf.data import PHASES
+from recbole_mwuf.experiment.grid import Row, Section
 from recbole_mwuf.experiment.report.scores import (
     MethodScores,
     best,
