@@ -17,7 +17,7 @@ from torch import nn
 
 from recbole_mwuf import __version__
 from recbole_mwuf.config import Config
-from recbole_mwuf.data import VALIDATION, ColdStartDataset, SetLoader
+from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.evaluator.result import RunResult
 from recbole_mwuf.files import plain_values
 from recbole_mwuf.logs import ONLY_IN_FILE, start_logging, tell
@@ -25,16 +25,10 @@ from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.model.warm_up.plain import NoWarmUp
 from recbole_mwuf.parallel import use_threads
-from recbole_mwuf.parallel.collectives import own_shard, rank, world_size
+from recbole_mwuf.parallel.collectives import rank, world_size
 from recbole_mwuf.parallel.processes import connect, launch
 from recbole_mwuf.registry import get_method, import_modules, registered_modules
-from recbole_mwuf.trainer import (
-    BaseTrainer,
-    WarmUpTrainer,
-    checkpoint,
-    evaluate_loader,
-    seed_stage,
-)
+from recbole_mwuf.trainer import WarmUpTrainer, checkpoint, pretrain_base, seed_stage, trained_for
 
 
 def run(
@@ -204,29 +198,15 @@ def _pretrain(
     seed_stage(config)
     base = create_base(config, data)
     model = method(config, data, base)  # refuses what does not fit before hours of training
-    own = not method.shares_pretrained_base
-    trained_for = method.__name__ if own else checkpoint.ANY_METHOD
     if files.given is not None:
         tell("Loading base:", str(files.given))
-        checkpoint.load_base(files.given, base, data, trained_for)
+        checkpoint.load_base(files.given, base, data, trained_for(method))
         return _TrainedBase(base, files.written)
-    purpose = f" for {trained_for}" if own else ""
+    purpose = "" if method.shares_pretrained_base else f" for {trained_for(method)}"
     tell("Pre-training", f"{type(base).__name__}{purpose} on {data.is_old.sum()} old items")
-    base.requires_grad_(True)
-    seed_stage(config)
-    trainer = BaseTrainer(config, base, model.pretrain_loss if own else None)
-
-    def validate() -> dict:
-        size, order = config["eval_batch_size"], model.scoring_order
-        held_out = SetLoader(data, VALIDATION, size, "cold", order, shard=own_shard())
-        if own:
-            model.observe(data.history, "cold")
-        return evaluate_loader(config, model if own else base, data, held_out)
-
-    trainer.train(model.pretrain_loader(config, data, own_shard()), validate)
-    trainer.tensorboard.close()  # or its thread stays as long as the process
+    trainer = pretrain_base(config, model, data)
     if files.written is not None and rank() == 0:
-        trainer.save_base(files.written, data, trained_for)
+        trainer.save_base(files.written, data, trained_for(method))
     return _TrainedBase(base, files.written, trainer.loop.seconds, trainer.loop.samples)
 
 

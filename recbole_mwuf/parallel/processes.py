@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any
 
@@ -21,8 +22,12 @@ def connect(config: Any) -> None:
     """Connect the processes of a run: over nccl on GPUs, over gloo on the CPU.
 
     Args:
-        config: Uses ``local_rank``, ``offset``, ``world_size``, ``ip``, ``port``, ``device``.
+        config: Uses ``local_rank``, ``offset``, ``world_size``, ``ip``, ``port``, ``device``,
+            ``model``, ``checkpoint_dir``.
     """
+    # RecBole's logger and Trainer make them in every process, and fail where another was faster
+    for folder in (Path("log", config["model"]), Path(config["checkpoint_dir"])):
+        folder.mkdir(parents=True, exist_ok=True)
     on_gpu = config["device"].type == "cuda"
     if on_gpu:
         torch.cuda.set_device(config["device"])

@@ -6,60 +6,21 @@ import hashlib
 import pickle
 import warnings
 from collections.abc import Iterable
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import torch
-from recbole.config import Config as RecBoleConfig
 from torch import nn
 
 from recbole_mwuf.data import Catalog, ColdStartDataset, ItemState
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.files import atomic_write, plain_values
 from recbole_mwuf.model.item_table import item_table_of
+from recbole_mwuf.trainer import unpickling
 from recbole_mwuf.trainer.loop import WarmUpLoop
 
 SCHEMA = {"base": 1, "warm_up": 2}  # of each kind of checkpoint
 ANY_METHOD = "any method"  # a base trained on its own loss
-
-_TENSOR_GLOBALS = {
-    ("collections", "OrderedDict"),
-    ("collections", "defaultdict"),
-    ("builtins", "dict"),
-    ("torch", "device"),
-    ("torch._utils", "_rebuild_tensor_v2"),
-    ("torch._utils", "_rebuild_parameter"),
-    ("yaml.loader", "FullLoader"),
-}
-
-
-class _RecBoleUnpickler(pickle.Unpickler):
-    """Reads what RecBole's Trainer writes, its Config included, and refuses everything else.
-
-    ``weights_only`` cannot: RecBole pickles with protocol 4, which that mode does not know.
-    """
-
-    def find_class(self, module: str, name: str) -> Any:
-        is_storage = module == "torch" and name.endswith("Storage")
-        if is_storage or (module, name) in _TENSOR_GLOBALS:
-            return super().find_class(module, name)
-        if module.split(".")[0] in ("recbole", "recbole_mwuf"):
-            found = super().find_class(module, name)
-            if isinstance(found, type) and issubclass(found, (RecBoleConfig, Enum, nn.Module)):
-                return found
-        raise pickle.UnpicklingError(f"it refers to {module}.{name}, which no checkpoint needs")
-
-
-class _RecBolePickle:
-    """Stands in for the pickle module in ``torch.load``."""
-
-    Unpickler = _RecBoleUnpickler
-    UnpicklingError = pickle.UnpicklingError
-
-    @staticmethod
-    def load(file: Any, **kwargs: Any) -> Any:
-        return _RecBoleUnpickler(file, **kwargs).load()
 
 
 def vocabulary(dataset: ColdStartDataset | Catalog) -> str:
@@ -75,7 +36,7 @@ def save(
     kind: str,
     module: nn.Module,
     dataset: ColdStartDataset | Catalog,
-    **more,
+    **more: Any,
 ) -> None:
     """Write a checkpoint that ``torch.load(weights_only=True)`` reads.
 
@@ -132,8 +93,12 @@ def save_warm_up(
     )
 
 
-def read(path: str | Path) -> dict:
+def read(path: str | Path, device: Any = "cpu") -> dict:
     """Read a checkpoint of ours or of RecBole's Trainer without executing code from it.
+
+    Args:
+        path: The file.
+        device: Where its tensors go, as torch's ``map_location``.
 
     Raises:
         UserError: if the file is missing, broken, or holds something else.
@@ -142,19 +107,35 @@ def read(path: str | Path) -> dict:
         try:
             with warnings.catch_warnings():  # torch warns of RecBole's protocol before it fails
                 warnings.simplefilter("ignore", UserWarning)
-                content = torch.load(path, map_location="cpu", weights_only=True)
+                content = torch.load(path, map_location=device, weights_only=True)
         except pickle.UnpicklingError:
-            content = torch.load(
-                path, map_location="cpu", weights_only=False, pickle_module=_RecBolePickle
-            )
+            content = unpickling.load(path, device)
+            content.pop("kind", None)  # foreign, whatever it says of itself
     except FileNotFoundError as error:
         raise UserError(f"there is no checkpoint '{path}'") from error
     except Exception as error:  # a broken file can fail anywhere in torch or pickle
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"'{path}' is not a readable checkpoint: {reason}") from error
-    if not isinstance(content, dict) or "state_dict" not in content:
+    if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
         raise UserError(f"'{path}' is not a checkpoint of a model: it has no state_dict")
     return content
+
+
+def recbole_settings(content: dict, path: str | Path) -> dict[str, Any]:
+    """The settings of a checkpoint of RecBole's Trainer; see :func:`unpickling.plain`.
+
+    Args:
+        content: What :func:`read` returned.
+        path: The file that it came from, for messages.
+
+    Raises:
+        UserError: if there are none that name a model.
+    """
+    state = getattr(content.get("config"), "state", None)
+    settings = state.get("final_config_dict") if isinstance(state, dict) else None
+    if not isinstance(settings, dict) or not isinstance(settings.get("model"), str):
+        raise UserError(f"'{path}' is not a readable checkpoint: it names no model")
+    return settings
 
 
 def check(content: dict, kind: str, name: str) -> None:
@@ -213,7 +194,7 @@ def load_base(
             f"pretrained_base='{path}' was trained on other users or items than dataset="
             f"{dataset.dataset_name} has with these settings"
         )
-    trained_as = content["model"] if ours else content["config"]["model"]
+    trained_as = content["model"] if ours else recbole_settings(content, path)["model"]
     if trained_as != type(base).__name__:
         raise UserError(
             f"pretrained_base='{path}' is a {trained_as}, but base={type(base).__name__}"

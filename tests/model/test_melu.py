@@ -145,6 +145,6 @@ def test_no_task_in_a_phase_learns_nothing(melu):
 
     config, data, model = melu(melu_min_samples=8)
     trainer = WarmUpTrainer(config, model)
-    before = {k: v.clone() for k, v in model.state_dict().items()}
+    before = {k: v.clone() for k, v in model.base.state_dict().items()}
     trainer.consume(data, "warm_a")
-    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    assert all(torch.equal(v, before[k]) for k, v in model.base.state_dict().items())

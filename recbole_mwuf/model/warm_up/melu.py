@@ -54,6 +54,10 @@ class MeLU(WarmUpMethod):
         super().__init__(config, dataset, base)
         self.local_lr, self.task_size = config["melu_local_lr"], config["melu_task_size"]
         self.dataset = dataset
+        # of every user; none is known before observe()
+        size = (dataset.user_num, self.task_size // 2)
+        self.register_buffer("support_rows", torch.zeros(size, dtype=torch.long))
+        self.register_buffer("support_known", torch.zeros(size))
         self.norms = [m for m in self.base.modules() if isinstance(m, nn.BatchNorm1d)]
         tables = {id(m.weight) for m in self.base.modules() if isinstance(m, nn.Embedding)}
         shared = getattr(self.base, "shared_modules", ())
@@ -157,6 +161,8 @@ class MeLU(WarmUpMethod):
     @torch.no_grad()
     def predict(self, interaction: Interaction) -> Tensor:
         """Scores with decision layers adapted to what each sample's user has shown so far."""
+        if not self.support_known.any():  # no one has shown anything: no one adapts
+            return self.table.scores(Interaction(self.anonymous(interaction)))
         device = self.is_old.device
         users, user_of_row = interaction[self.dataset.uid_field].cpu().unique(return_inverse=True)
         rows = self.support_rows[users]

@@ -19,6 +19,7 @@ from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.item_table import ItemIDs, item_table_of
 from recbole_mwuf.model.objective import objective_of
+from recbole_mwuf.model.warm_up.full_sort import scores_of_all_items
 from recbole_mwuf.model.warm_up.item_ids import ItemIDStore
 from recbole_mwuf.model.warm_up.served import Served
 from recbole_mwuf.parallel import Shard
@@ -294,6 +295,14 @@ class WarmUpMethod(AbstractRecommender):
         items = interaction[self.ITEM_ID]
         own, warm = self.table.rows(items), self.warm(items)
         return self.table.scores(interaction, ItemIDs.where(self.is_old[items], own, warm))
+
+    def full_sort_predict(self, interaction: Interaction) -> Tensor:
+        """Scores of every item for each user of a batch, ``[B · n_items]``, for RecBole's ranking.
+
+        Raises:
+            NotImplementedError: if the base reads item histories: RecBole then scores pairs.
+        """
+        return scores_of_all_items(self, interaction)
 
     def grow(self, n_items: int) -> None:
         """Make room for more items; :meth:`add_items` says what they are.
