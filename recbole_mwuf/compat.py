@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from recbole.config import Config as RecBoleConfig
 # numpy >= 2 lacks the names that RecBole's Config.compatibility_settings reads
 _NUMPY_NAMES = {"float_": np.float64, "complex_": np.complex128, "unicode_": np.str_}
 _agg, _read_csv = pd.Series.agg, pd.read_csv
+# cells that stand for no number; of a token or a sequence only an empty cell does
+MISSING_NUMBERS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 
 
 @contextmanager
@@ -41,7 +44,7 @@ def numpy_names() -> None:
         RecBoleConfig.compatibility_settings(None)
 
 
-def _agg_values(self, func=None, *args, **kwargs):
+def _agg_values(self: pd.Series, func: Any = None, *args: Any, **kwargs: Any) -> Any:
     """pandas >= 3: ``agg(len)`` gives one number, the column's length.
 
     RecBole wants that of every value (``_remap``, ``_normalize``, ``_discretization``).
@@ -49,15 +52,19 @@ def _agg_values(self, func=None, *args, **kwargs):
     return self.map(len) if func is len else _agg(self, func, *args, **kwargs)
 
 
-def _read_csv_for_recbole(*args, **kwargs):
+def _read_csv_for_recbole(*args: Any, **kwargs: Any) -> Any:
     """What ``_load_feat`` reads, by pandas' C engine if the separator is one character.
 
     RecBole asks for the Python engine, which takes seven times as long (5 s for ML-1M) and
-    converts numbers as ``high`` does. pandas >= 3: ``_load_feat`` fills the empty cells of a
-    sequence field in a copy and then cannot split them; here they come filled.
+    converts numbers as ``high`` does. For pandas the text NA is no value, but an item may be
+    called NA. pandas >= 3: ``_load_feat`` fills the empty cells of a sequence field in a copy and
+    then cannot split them; here they come filled.
     """
     if len(kwargs.get("delimiter") or "") == 1:
         kwargs |= {"engine": "c", "float_precision": "high"}
+    if isinstance(kinds := kwargs.get("dtype"), dict):
+        missing = {name: [""] if kind is str else MISSING_NUMBERS for name, kind in kinds.items()}
+        kwargs |= {"keep_default_na": False, "na_values": missing}
     frame = _read_csv(*args, **kwargs)
     for name in frame:
         if str(name).endswith("_seq"):
