@@ -182,6 +182,8 @@ def _start_logging(config: Config) -> None:
     """RecBole's logger; the settings go to the log file, to the console with ``state=DEBUG``."""
     init_logger(config)
     logger = getLogger()
+    for note in config.notes:
+        logger.warning(note)
     if config["state"].lower() == "debug":
         logger.debug(config)
         return
@@ -205,10 +207,7 @@ def _load(config: Config, data: ColdStartDataset | None) -> tuple[ColdStartDatas
 
 
 def _pretrain(
-    config: Config,
-    data: ColdStartDataset,
-    method: type[WarmUpMethod],
-    files: _BaseFiles,
+    config: Config, data: ColdStartDataset, method: type[WarmUpMethod], files: _BaseFiles
 ) -> _TrainedBase:
     """Step 1: pre-train the base on the old items, or take the one that was given."""
     seed_stage(config)

@@ -30,6 +30,7 @@ ORDER = [
     "recbole_models",
     "compat",
     "settings",
+    "kinds",
     "files",
     "errors",
 ]

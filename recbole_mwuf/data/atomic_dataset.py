@@ -28,7 +28,7 @@ _NAMES_FIELDS = {
     "numerical_features": NUMBERS,
     "discretization": NUMBERS,
     "normalize_field": NUMBERS,
-    "val_interval": tuple(FeatureType),
+    "val_interval": (FeatureType.TOKEN, FeatureType.FLOAT),
     "seq_len": _SEQUENCES,
     "preload_weight": (FeatureType.TOKEN,),
     "alias_of_user_id": _TOKENS,
@@ -73,6 +73,13 @@ class AtomicDataset(Dataset):
         super()._load_data(token, dataset_path)
         for setting, kinds in _NAMES_FIELDS.items():
             self._check_fields_of(setting, kinds)
+        for field, values in (self.config["val_interval"] or {}).items():
+            kind = self.field2type[field]
+            if (kind is FeatureType.FLOAT) != isinstance(values, str):
+                raise UserError(
+                    f"val_interval={{'{field}': {values!r}}} does not fit a field of type "
+                    f"{kind.value}; numbers take an interval such as '[1,5]', tokens a list"
+                )
         self._tell_unread_numbers()
 
     def _check_fields_of(self, setting: str, kinds: tuple[FeatureType, ...]) -> None:

@@ -199,6 +199,9 @@ SETTINGS = {
     "numerical words": ({"numerical_features": ["tags"]}, "must be a float or a float_seq"),
     "a number not there": ({"numerical_features": ["price"]}, "numerical_features=price is not"),
     "a filter of nothing": ({"val_interval": {"price": "[0,1]"}}, "val_interval=price is not"),
+    "a filter of tokens by numbers": ({"val_interval": {"age": "[0,1]"}}, "tokens a list"),
+    "a filter of numbers by tokens": ({"val_interval": {"timestamp": [1]}}, "numbers take an inte"),
+    "a filter of sequences": ({"val_interval": {"tags": ["t0"]}}, "must be a token or a float"),
     "a threshold of nothing": ({"threshold": {"rating": 4}}, "threshold=rating is not among"),
     "a length of no sequence": ({"seq_len": {"age": 4}}, "seq_len=age is a field of type token"),
 }
