@@ -44,7 +44,7 @@ _HINTS = {
     "TIME_FIELD": "phases follow time; see TIME_FIELD and load_col",
     "LABEL_FIELD": "give a 0/1 field, or threshold={'rating': 4}; see load_col",
 }
-_PADDING = "[PAD]"  # RecBole's name of ID 0
+PADDING = "[PAD]"  # RecBole's name of ID 0
 
 
 class AtomicDataset(Dataset):
@@ -260,8 +260,8 @@ class AtomicDataset(Dataset):
     def _remap_ID_all(self) -> None:  # noqa: N802  (RecBole's name)
         super()._remap_ID_all()
         for field, ids in self.field2token_id.items():
-            if ids.get(_PADDING):
-                raise UserError(f"{field}: no value may be called {_PADDING}, as RecBole's padding")
+            if ids.get(PADDING):
+                raise UserError(f"{field}: no value may be called {PADDING}, as RecBole's padding")
 
     def _fill_nan(self) -> None:
         # pandas 3: RecBole fills tokens and numbers in a copy
