@@ -50,6 +50,10 @@ def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
             setattr(owner, name, before)
 
 
+# cells that stand for no number; of a token or a sequence only an empty cell does
+MISSING_NUMBERS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
+
+
 @contextmanager
 def older_libraries() -> Iterator[None]:
     """While open, RecBole's Config and Dataset find what they expect of numpy 1 and pandas 2."""
@@ -76,15 +80,19 @@ def _agg_values(self: pd.Series, func: Any = None, *args: Any, **kwargs: Any) ->
     return self.map(len) if func is len else _agg(self, func, *args, **kwargs)
 
 
-def _read_csv_for_recbole(*args: Any, **kwargs: Any) -> pd.DataFrame:
+def _read_csv_for_recbole(*args: Any, **kwargs: Any) -> Any:
     """What ``_load_feat`` reads, by pandas' C engine if the separator is one character.
 
     RecBole asks for the Python engine, which takes seven times as long (5 s for ML-1M) and
-    converts numbers as ``high`` does. pandas >= 3: ``_load_feat`` fills the empty cells of a
-    sequence field in a copy and then cannot split them; here they come filled.
+    converts numbers as ``high`` does. For pandas the text NA is no value, but an item may be
+    called NA. pandas >= 3: ``_load_feat`` fills the empty cells of a sequence field in a copy and
+    then cannot split them; here they come filled.
     """
     if len(kwargs.get("delimiter") or "") == 1:
         kwargs |= {"engine": "c", "float_precision": "high"}
+    if isinstance(kinds := kwargs.get("dtype"), dict):
+        missing = {name: [""] if kind is str else MISSING_NUMBERS for name, kind in kinds.items()}
+        kwargs |= {"keep_default_na": False, "na_values": missing}
     frame = _read_csv(*args, **kwargs)
     for name in frame:
         if str(name).endswith("_seq"):

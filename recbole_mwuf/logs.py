@@ -20,7 +20,7 @@ def start_logging(config: Any) -> None:
     that has set up logging keeps what it has: RecBole then adds nothing.
 
     Args:
-        config: Uses ``state``, ``model``, ``dataset``.
+        config: Uses ``state``, ``model``, ``dataset``; its notes are shown.
     """
     logger = logging.getLogger()
     for handler in _of_last_run:
@@ -36,6 +36,8 @@ def start_logging(config: Any) -> None:
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(_is_for_the_console)
     logger.info(config, extra=ONLY_IN_FILE)
+    for note in config.notes:
+        logger.warning(note)
 
 
 def _is_for_the_console(record: logging.LogRecord) -> bool:

@@ -189,10 +189,7 @@ def _load(config: Config, data: ColdStartDataset | None) -> tuple[ColdStartDatas
 
 
 def _pretrain(
-    config: Config,
-    data: ColdStartDataset,
-    method: type[WarmUpMethod],
-    files: _BaseFiles,
+    config: Config, data: ColdStartDataset, method: type[WarmUpMethod], files: _BaseFiles
 ) -> _TrainedBase:
     """Step 1: pre-train the base on the old items, or take the one that was given."""
     seed_stage(config)

@@ -32,6 +32,7 @@ ORDER = [
     "logs",
     "guests",
     "settings",
+    "kinds",
     "files",
     "errors",
 ]

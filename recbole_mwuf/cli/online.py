@@ -13,7 +13,8 @@ from tqdm import tqdm
 from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.files import atomic_write
-from recbole_mwuf.online.item_warmer import ItemWarmer, Observed
+from recbole_mwuf.online.item_warmer import ItemWarmer
+from recbole_mwuf.online.outcomes import Observed
 
 _SCORED_AT_ONCE = 65536  # pairs that are read and written at a time
 
@@ -75,11 +76,16 @@ def _chunks(path: str, size: int | None) -> Iterator[pd.DataFrame]:
     Raises:
         UserError: if the file cannot be read as CSV.
     """
+    # a token may be called NA: only what is empty is missing
+    text = {"dtype": str, "keep_default_na": False, "na_values": [""]}
     try:
+        header = pd.read_csv(path, header=None, nrows=1, **text).iloc[0]
+        if header.duplicated().any():  # pandas would call the second one x.1
+            raise UserError(f"'{path}' has two columns '{header[header.duplicated()].iloc[0]}'")
         with open(path, "rb") as file, _progress(path) as bar:
-            # a token may be called NA: only what is empty is missing
-            text = {"dtype": str, "keep_default_na": False, "na_values": [""]}
             for chunk in pd.read_csv(file, chunksize=size or 10**9, **text):
+                if not isinstance(chunk.index, pd.RangeIndex):  # the first cells, for pandas
+                    raise UserError(f"'{path}', line 2: has more cells than the header")
                 yield chunk
                 bar.update(file.tell() - bar.n)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import repeat
+from logging import getLogger
 from typing import Any
 
 import numpy as np
@@ -167,19 +168,30 @@ class Catalog:
             raise UserError(
                 f"items: no column {missing}; the model reads the features {names} of an item"
             )
-        separator = self.config["seq_separator"]
         for name in names:
             if self.field2type[name] == FeatureType.TOKEN:
-                columns[name] = torch.from_numpy(self.ids(name, features[name]))
-                unknown[name] = int((columns[name] == 0).sum())
-                continue
-            rows = [self.ids(name, _sequence(value, separator)) for value in features[name]]
-            unknown[name] = sum(int((row == 0).sum()) for row in rows)
-            columns[name] = torch.zeros(len(rows), max(map(len, rows), default=0), dtype=torch.long)
-            for i, row in enumerate(rows):
-                known = row[row > 0]
-                columns[name][i, : len(known)] = torch.from_numpy(known)
+                ids = self.ids(name, features[name])
+                ids[features[name].isna()] = 0  # whatever its text is called
+                columns[name], unknown[name] = torch.from_numpy(ids), int((ids == 0).sum())
+            else:
+                columns[name], unknown[name] = self._encode_sequences(name, features[name])
         return columns, unknown
+
+    def _encode_sequences(self, name: str, values: Iterable) -> tuple[Tensor, int]:
+        """Known tokens only, as many as a row has room for since training."""
+        assert self.item_feat is not None  # the field is one of its own
+        width = self.item_feat[name].shape[1]
+        rows = [self.ids(name, _sequence(v, self.config["seq_separator"])) for v in values]
+        known = [row[row > 0] for row in rows]
+        column = torch.zeros(len(rows), width, dtype=torch.long)
+        for i, row in enumerate(known):
+            column[i, : len(row)] = torch.from_numpy(row[:width])
+        if cut := sum(max(0, len(row) - width) for row in known):
+            getLogger().warning(
+                f"{name}: {cut} values are left out, since a row has room for the {width} of the "
+                "longest row in training"
+            )
+        return column, sum(map(len, rows)) - sum(map(len, known))
 
     def add_items(self, tokens: list[str], columns: dict[str, Tensor]) -> np.ndarray:
         """Give items IDs and features; there must be room for them.
@@ -197,11 +209,15 @@ class Catalog:
         self._ids[self.iid_field].update(zip(tokens, ids.tolist()))
         feat = {} if self.item_feat is None else self.item_feat.interaction
         for name, values in columns.items():
-            if values.dim() == 2 and values.shape[1] > feat[name].shape[1]:
-                feat[name] = resized(feat[name], self.item_num, values.shape[1])
-            shape = (slice(first, first + len(tokens)), *(slice(n) for n in values.shape[1:]))
-            feat[name][shape] = values.to(feat[name].device)
+            feat[name][first : first + len(tokens)] = values.to(feat[name].device)
         return ids
+
+    def take_back(self, n_items: int) -> None:
+        """The items that were added last are as unknown as before."""
+        tokens = self.field2id_token[self.iid_field]
+        for token in tokens[-n_items:]:
+            del self._ids[self.iid_field][token]
+        del tokens[-n_items:]
 
     def grow(self, item_num: int) -> None:
         """Make room for more items."""
