@@ -29,6 +29,7 @@ ORDER = [
     "parallel",
     "recbole_models",
     "compat",
+    "versions",
     "settings",
     "files",
     "errors",

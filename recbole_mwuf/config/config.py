@@ -13,7 +13,13 @@ from recbole.config import Config as RecBoleConfig
 
 from recbole_mwuf.compat import numpy_names, older_libraries
 from recbole_mwuf.config.arguments import CONFIG_FILES, literal, read_arguments
-from recbole_mwuf.config.checks import check_metrics, check_names, check_together, check_values
+from recbole_mwuf.config.checks import (
+    check_harmless,
+    check_metrics,
+    check_names,
+    check_together,
+    check_values,
+)
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.registry import get_base, get_model, is_warm_up_method, settings_of
 from recbole_mwuf.settings import Setting, properties_dir, read_properties, read_settings
@@ -124,6 +130,8 @@ class Config(RecBoleConfig):
         given = self.external_config_dict
         model = _name("model", model or given.get("model", overall["model"]))
         dataset = _name("dataset", dataset or given.get("dataset", overall["dataset"]))
+        if Path(dataset).name != dataset:  # RecBole reads a settings file of that name
+            raise UserError(f"dataset is '{dataset}', but must be a name; its folder is data_path")
         base = _name("base", given.get("base", overall["base"]))
         self.base = base if is_warm_up_method(model) else model
         self.base_class = get_base(self.base)
@@ -153,6 +161,7 @@ class Config(RecBoleConfig):
         if isinstance(settings["metrics"], str):
             settings["metrics"] = [settings["metrics"]]
         check_values(settings, {**read_settings(_TUNING), **self.declared()})
+        check_harmless(settings, self.base_class)
         check_metrics(settings["metrics"], settings["valid_metric"])
         return settings
 
@@ -212,6 +221,7 @@ class SavedConfig(Mapping):
         self.base_class = get_base(str(self["base"]))
         declared = {**settings_of(str(self["base"])), **settings_of(str(self["model"]))}
         check_values(self.final_config_dict, {**read_settings("overall"), **declared})
+        check_harmless(self.final_config_dict, self.base_class)
 
     def __getitem__(self, name: str) -> Any:
         return self.final_config_dict.get(name)  # None if there is none, as RecBole's Config
