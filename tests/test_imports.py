@@ -17,6 +17,7 @@ ORDER = [
     "integration",
     "online",
     "quick_start",
+    "output_files",
     "trainer",
     "evaluator",
     "config",

@@ -20,6 +20,7 @@ from recbole_mwuf.config.checks import (
     check_together,
     check_values,
 )
+from recbole_mwuf.data.fingerprint import files_digest
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.registry import get_base, get_model, is_warm_up_method, settings_of
 from recbole_mwuf.settings import Setting, properties_dir, read_properties, read_settings
@@ -84,9 +85,17 @@ class Config(RecBoleConfig):
         files = [*(config_file_list or []), *self._arguments.get(CONFIG_FILES, "").split()]
         super().__init__(model, dataset, files, settings)
         check_together(self.final_config_dict)
-        # a fact about the data, not a choice; among the settings it stands in every result file
-        mark = Path(self["data_path"], self["dataset"] + GENERATED_SUFFIX)
-        self["generated_data"] = mark.is_file()
+        self.note_data()
+
+    def note_data(self) -> None:
+        """Set ``generated_data`` and ``data_files``, a digest of the atomic files that are there.
+
+        They are facts about the data, not choices. Among the settings they stand in every result
+        file, and what is made from other data has another key.
+        """
+        folder, name = self["data_path"], self["dataset"]
+        self["generated_data"] = Path(folder, name + GENERATED_SUFFIX).is_file()
+        self["data_files"] = files_digest(folder, name, self["additional_feat_suffix"] or ())
 
     @property
     def run_name(self) -> str:

@@ -15,6 +15,7 @@ from recbole.utils import FeatureType
 from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mwuf.compat import older_libraries
+from recbole_mwuf.data.fingerprint import fingerprint
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.split import PHASES, cold_start_split
 from recbole_mwuf.errors import UserError
@@ -22,7 +23,7 @@ from recbole_mwuf.errors import UserError
 # the settings that the content of a loaded data set depends on: RecBole's list and what it lacks
 _SETTINGS = (
     *dataset_arguments,
-    *("dataset", "data_path", "device", "numerical_features", "discretization"),
+    *("dataset", "data_path", "data_files", "device", "numerical_features", "discretization"),
     *("old_item_threshold", "phase_size", "validation_items", "score_validation"),
 )
 HISTORY_START = "history_start"
@@ -184,6 +185,11 @@ class ColdStartDataset(Dataset):
     def history_users(self) -> np.ndarray:
         """What histories are ranges of, int64, shape ``[n_rows]``."""
         return self.history.users
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """What the data hold, in parts; see :mod:`recbole_mwuf.data.fingerprint`."""
+        return fingerprint(self)
 
     def ordered_rows(self, name: str, order: str = "data") -> np.ndarray:
         """Row numbers of one of the split's sets, in order of ``data``, ``time`` or ``user``."""

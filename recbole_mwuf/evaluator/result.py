@@ -21,6 +21,8 @@ class RunResult:
         phases: ``phase -> protocol -> metric -> value`` of the model.
         base_phases: The same of the base without warm-up; None if it was not run.
         timing: Seconds, samples per second and peak memory.
+        versions: Of the code that made the figures, and of libraries.
+        fingerprint: Of the data, in parts (:mod:`recbole_mwuf.data.fingerprint`).
         checkpoint: Where the model was saved; not part of the result file.
     """
 
@@ -34,6 +36,7 @@ class RunResult:
     timing: dict
     config: dict
     versions: dict
+    fingerprint: dict
     checkpoint: str | None = None
 
     @property
