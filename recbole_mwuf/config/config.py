@@ -27,6 +27,8 @@ from recbole_mwuf.settings import Setting, properties_dir, read_properties, read
 
 # of a file beside the atomic files that a converter leaves if their data was made up
 GENERATED_SUFFIX = ".generated"
+# what a Config finds out about the data: facts, not choices
+DATA_FACTS = ("generated_data", "data_files")
 
 _TUNING = "tuning"
 
@@ -90,8 +92,7 @@ class Config(RecBoleConfig):
     def note_data(self) -> None:
         """Set ``generated_data`` and ``data_files``, a digest of the atomic files that are there.
 
-        They are facts about the data, not choices. Among the settings they stand in every result
-        file, and what is made from other data has another key.
+        Among the settings they stand in every result file, and runs on other data have other keys.
         """
         folder, name = self["data_path"], self["dataset"]
         self["generated_data"] = Path(folder, name + GENERATED_SUFFIX).is_file()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
+from multiprocessing import parent_process
+from threading import Thread
 from typing import Any
 
 import torch
@@ -28,6 +31,18 @@ def connect(config: Any) -> None:
         world_size=config["world_size"],
         init_method=f"tcp://{config['ip']}:{config['port']}",
     )
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it has ended, even if that one was killed."""
+    parent = parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def launch(function: Callable[[dict], Any], config: Any) -> Any:
@@ -62,6 +77,7 @@ def launch(function: Callable[[dict], Any], config: Any) -> Any:
 
 
 def _work(local_rank: int, function: Callable[[dict], Any], shared: dict, queue: Any) -> None:
+    end_with_parent()
     silence_recbole()
     try:
         result = function({**shared, "local_rank": local_rank})
