@@ -261,8 +261,8 @@ def _check_data(content: dict, dataset: ColdStartDataset, name: str) -> None:
     if differing := differences(stored, own, content["early_stopped"]):
         what = "; ".join(f"{part} ({_DECIDED_BY[part]})" for part in differing)
         raise UserError(
-            f"{name} was trained with other {what}; leave it out, or give the settings that it was "
-            "trained with"
+            f"{name} was trained on data that differ from this run's in {what}; leave it out, or "
+            "give the settings that it was trained with"
         )
 
 

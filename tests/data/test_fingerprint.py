@@ -67,7 +67,7 @@ def test_a_split_with_the_same_old_items_is_the_same_for_a_base(command, base, c
 def test_a_base_that_has_seen_other_rows(command, base, capsys, threshold):
     assert command(pretrained_base=base, old_item_threshold=threshold) == 2
     error = capsys.readouterr().err
-    assert "was trained with other split (old_item_threshold)" in error
+    assert "differ from this run's in split (old_item_threshold)" in error
     assert len(error.strip().splitlines()) == 1
 
 
@@ -75,7 +75,7 @@ def test_a_base_that_has_learned_other_labels(command, base, capsys):
     frame = tiny_interactions()
     path = changed_data(**{"label:float": 1 - frame["label:float"]})
     assert command(pretrained_base=base, data_path=path) == 2
-    assert "was trained with other labels (threshold" in capsys.readouterr().err
+    assert "differ from this run's in labels (threshold" in capsys.readouterr().err
 
 
 def test_labels_of_new_items_do_not_matter(command, base):
@@ -89,7 +89,7 @@ def test_a_base_of_other_interactions(command, base, capsys):
     frame = tiny_interactions()
     path = changed_data(**{"timestamp:float": frame["timestamp:float"][::-1].to_numpy()})
     assert command(pretrained_base=base, data_path=path) == 2
-    assert "was trained with other data (the files in data_path" in capsys.readouterr().err
+    assert "differ from this run's in data (the files in data_path" in capsys.readouterr().err
 
 
 def test_a_base_of_other_features(command, base, capsys):
@@ -97,7 +97,7 @@ def test_a_base_of_other_features(command, base, capsys):
     text = file.read_text()
     file.write_text(text.replace("\tc1\t", "\tc9\t"))  # the IDs are the same, the tokens are not
     assert command(pretrained_base=base, data_path="changed") == 2
-    assert "was trained with other features (load_col" in capsys.readouterr().err
+    assert "differ from this run's in features (load_col" in capsys.readouterr().err
 
 
 def test_a_base_that_the_scored_items_have_chosen(command, capsys):
@@ -106,7 +106,7 @@ def test_a_base_that_the_scored_items_have_chosen(command, capsys):
     (base,) = Path("saved").glob("DIN-tiny-base-*.pth")
     assert command(pretrained_base=base, **held_out) == 0
     assert command(pretrained_base=base) == 2
-    assert "was trained with other held_out (validation_items;" in capsys.readouterr().err
+    assert "differ from this run's in held_out (validation_items;" in capsys.readouterr().err
 
 
 def test_the_files_are_read_again_only_if_they_changed(tiny_path):

@@ -2,20 +2,23 @@
 
 import json
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from recbole_mwuf.cli import experiment
 from recbole_mwuf.cli.experiment import main
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.evaluator.result import read_result
-from recbole_mwuf.experiment import keys
+from recbole_mwuf.experiment import engine, keys
+from recbole_mwuf.experiment.engine import data_facts
 from recbole_mwuf.experiment.grid import GridBuilder
 from recbole_mwuf.experiment.run_log import read_run_log
 from recbole_mwuf.experiment.runner import ResultFolder, of_other_data_or_code
 from recbole_mwuf.quick_start import run
 from tests.conftest import tiny_interactions, write_tiny
-from tests.experiment.conftest import names
+from tests.experiment.conftest import InThisProcess, names
 
 
 @pytest.fixture
@@ -168,3 +171,38 @@ def test_results_of_other_figures_are_made_again(folder, builder, monkeypatch):
     jobs = builder.jobs([builder.own(["MWUF"], ["FM"])], [1])
     assert not {job.key for job in jobs} & set(folder.results())
     assert of_other_data_or_code(folder.results(), jobs) == 2
+
+
+class Elsewhere(InThisProcess):
+    """A cluster that has the data, which the machine that plans has not."""
+
+    def data_facts(self, job):
+        with self.at_hand():
+            return data_facts(job)
+
+    def submit(self, job, base_file):
+        with self.at_hand():
+            return super().submit(job, base_file)
+
+    @contextmanager
+    def at_hand(self):
+        shutil.move("elsewhere", "data")
+        yield
+        shutil.move("data", "elsewhere")
+
+    def close(self):
+        pass
+
+
+def test_a_cluster_tells_what_its_data_are(converted, monkeypatch, capsys):
+    shutil.move("data", "elsewhere")
+    monkeypatch.setattr(experiment, "_engine", lambda options: Elsewhere())
+    monkeypatch.setattr(engine, "_loaded", [])
+    call = arguments(converted)
+    assert main(call, "experiment") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "results/tiny/report.html"
+    (result,) = Path("results/tiny/runs").iterdir()
+    before = result.stat().st_mtime_ns
+    assert main(call, "experiment") == 0  # nothing to do
+    assert result.stat().st_mtime_ns == before
+    assert "1/1 finished" in capsys.readouterr().err
