@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 
 from recbole_mwuf.compat import silence_recbole
-from recbole_mwuf.config import Config
 from recbole_mwuf.config.arguments import read_arguments
-from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.experiment.engine import Engine, LocalEngine, RayEngine
 from recbole_mwuf.experiment.grid import GridBuilder, Job, Section, expand, presets
 from recbole_mwuf.experiment.progress import Progress
 from recbole_mwuf.experiment.report.document import write_report
 from recbole_mwuf.experiment.run_log import RunLog
-from recbole_mwuf.experiment.runner import ResultFolder, Runner
+from recbole_mwuf.experiment.runner import ResultFolder, Runner, of_other_data_or_code
+from recbole_mwuf.versions import FIGURES_VERSION
 
 
 def main(options: Namespace) -> int:
@@ -33,6 +33,8 @@ def main(options: Namespace) -> int:
     grids = [_Grid(name, options, settings) for name in options.datasets]
     engine = _engine(options)
     try:
+        for grid in grids:
+            grid.plan(engine)
         n_failed = sum(grid.gather(engine, options.command) for grid in grids)
     except BaseException as error:
         engine.kill()
@@ -51,24 +53,43 @@ class _Grid:
         if options.output is not None and len(options.datasets) > 1:
             raise UserError(f"--output={options.output} is for one data set, not for several")
         builder = GridBuilder(dataset, options.config_files.split(), settings)
+        self.builder, self.report_only = builder, options.report_only
         self.sections = _sections(builder, options)
-        resolved = self.sections[0].rows[0].resolved
-        first = resolved["seed"]
-        seeds = options.seeds or list(range(first, first + options.runs))
-        self.jobs = [] if options.report_only else builder.jobs(self.sections, seeds)
-        interactions = Path(resolved["data_path"], f"{resolved['dataset']}.inter")
-        # a cluster's machines have data of their own
-        if self.jobs and options.ray is None and not interactions.is_file():
-            _download(self.jobs[0])
-        self.folder = ResultFolder(options.output or Path("results", resolved["dataset"]))
+        self.first = self.sections[0].rows[0].resolved
+        seed = self.first["seed"]
+        self.seeds = options.seeds or list(range(seed, seed + options.runs))
+        self.folder = ResultFolder(options.output or Path("results", self.first["dataset"]))
+        self.jobs: list[Job] = []
+
+    def plan(self, engine: Engine) -> None:
+        """List the runs. Their keys name the data, so these are looked at first.
+
+        Raises:
+            UserError: if there are no data, or the results at hand are of several.
+        """
+        if self.first["data_files"] is None:  # not here; a cluster has data of its own
+            some_job = self.builder.jobs(self.sections[:1], self.seeds[:1])[0]
+            facts = self.folder.data_facts() if self.report_only else engine.data_facts(some_job)
+            self.builder.note_data(facts)
+        self.jobs = self.builder.jobs(self.sections, self.seeds)
 
     def gather(self, engine: Engine, command: str) -> int:
         """Execute what is missing and write the report; returns how many runs failed."""
-        n_failed = self._run(engine, command) if self.jobs else 0
+        self._tell_others()
+        n_failed = 0 if self.report_only else self._run(engine, command)
         written = write_report(self.folder, self.sections)
         nothing = f"no report: {self.folder.path} has no finished run of this grid"
         print(self.folder.path / "report.html" if written else nothing)
         return n_failed
+
+    def _tell_others(self) -> None:
+        """Results that look like some of this grid's are left out, but not silently."""
+        if n_others := of_other_data_or_code(self.folder.results(), self.jobs):
+            print(
+                f"{self.folder.path}/runs: {n_others} results with these settings are of other "
+                f"data, or of code with other figures than version {FIGURES_VERSION}; left out",
+                file=sys.stderr,
+            )
 
     def _run(self, engine: Engine, command: str) -> int:
         results = self.folder.results()
@@ -86,12 +107,6 @@ def _sections(builder: GridBuilder, options: Namespace) -> list[Section]:
     if not sections:
         raise UserError(f"say what to run: --preset {'|'.join(presets())} or --models ...")
     return sections
-
-
-def _download(job: Job) -> None:
-    """Load data that are not here yet: RecBole downloads them, or an error says why not."""
-    config = Config(job.model, job.dataset, job.config_files, job.settings, base=job.base)
-    ColdStartDataset(config)
 
 
 def _settings(arguments: list[str]) -> dict[str, str]:

@@ -7,11 +7,10 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recbole.utils import get_local_time
-
 from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.config import Config, with_tuning_defaults
 from recbole_mwuf.errors import UserError
+from recbole_mwuf.output_files import reserved_ending
 
 if TYPE_CHECKING:
     from recbole_mwuf.experiment.tuner import Trial
@@ -33,14 +32,14 @@ def _tune(arguments: list[str], prog: str) -> None:
         raise UserError(f"{prog} needs hyperopt: pip install hyperopt") from error
     config = Config(config_file_list=with_tuning_defaults(None), arguments=arguments)
     space = tuning.space_of(config)
-    default = Path(config["checkpoint_dir"], f"hyper-{config.run_name}-{get_local_time()}.yaml")
-    output = Path(config["output_file"] or default)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, reserved_ending(config) as ending:
+        default = Path(config["checkpoint_dir"], f"hyper-{config.run_name}-{ending}.yaml")
+        output = Path(config["output_file"] or default)
         bench = tuning.Bench(Path(folder), arguments)
         tuner = tuning.Tuner(bench, space, config, [], _show)
         tuner.run()
-    tuning.save_table(output.with_suffix(".csv"), tuner)
-    tuning.save_best(output, tuner, config)
+        tuning.save_table(output.with_suffix(".csv"), tuner)
+        tuning.save_best(output, tuner, config)
     print("best:")
     _show(tuner.best)
     print(f"saved as {output}")

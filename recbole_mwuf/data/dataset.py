@@ -14,6 +14,7 @@ from recbole.data.interaction import Interaction
 from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mwuf.data.atomic_dataset import AtomicDataset
+from recbole_mwuf.data.fingerprint import fingerprint
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.split import PHASES, VALIDATION, WARM_SETS, cold_start_split
 from recbole_mwuf.errors import UserError
@@ -21,7 +22,7 @@ from recbole_mwuf.errors import UserError
 # the settings that the content of a loaded data set depends on: RecBole's list and what it lacks
 _SETTINGS = (
     *dataset_arguments,
-    *("dataset", "data_path", "device", "numerical_features", "discretization"),
+    *("dataset", "data_path", "data_files", "device", "numerical_features", "discretization"),
     *("encoding", "max_seq_length"),
     *("old_item_threshold", "phase_size", "validation_items", "score_validation"),
 )
@@ -165,6 +166,11 @@ class ColdStartDataset(AtomicDataset):
     def history_users(self) -> np.ndarray:
         """What histories are ranges of, int64, shape ``[n_rows]``."""
         return self.history.users
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """What the data hold, in parts; see :mod:`recbole_mwuf.data.fingerprint`."""
+        return fingerprint(self)
 
     def ordered_rows(self, name: str, order: str = "data") -> np.ndarray:
         """Row numbers of one of the split's sets, in order of ``data``, ``time`` or ``user``."""

@@ -8,7 +8,7 @@ from functools import cache
 
 from recbole_mwuf.config import Config
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.experiment.keys import base_key, row_key, run_key
+from recbole_mwuf.experiment.keys import base_key, row_key, run_key, settings_key
 from recbole_mwuf.files import plain_values
 from recbole_mwuf.registry import is_warm_up_method
 from recbole_mwuf.settings import read_properties
@@ -67,10 +67,12 @@ class Job:
 
     Attributes:
         key: Names the result file.
+        settings_key: The same but for data and code.
         base_key: Names the pre-trained base that it may share; None if it may not.
     """
 
     key: str
+    settings_key: str
     base_key: str | None
     label: str
     model: str
@@ -95,6 +97,15 @@ class GridBuilder:
         self.config_files = config_files
         self.settings = settings
         self._resolved: dict[str, dict] = {}
+
+    def note_data(self, facts: dict) -> None:
+        """What the data are, where no data are at hand: the keys of all rows depend on it.
+
+        Args:
+            facts: Values of :data:`~recbole_mwuf.config.DATA_FACTS` by name.
+        """
+        for resolved in self._resolved.values():
+            resolved.update(facts)
 
     def preset(self, name: str) -> Section:
         """A preset of ``properties/experiment.yaml`` that is not a list of others."""
@@ -130,6 +141,7 @@ class GridBuilder:
         resolved = {**row.resolved, "seed": seed}
         return Job(
             key=run_key(resolved),
+            settings_key=settings_key(resolved),
             base_key=base_key(resolved),
             label=row.label,
             model=row.model,

@@ -19,7 +19,7 @@ from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
 from recbole_mwuf.data.item_state import Ranges
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table import ItemIDs
-from recbole_mwuf.model.warm_up.method import Stage
+from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.online.events import (
     Events,
     EventSet,
@@ -45,8 +45,7 @@ class ItemWarmer:
 
     The base is never moved: old items keep their scores bit for bit. Threads may share one: a call
     waits for that of another thread. An observation that fails or is interrupted changes nothing.
-    Memory grows with the items, not with the interactions: U(v) is a running mean, the history of a
-    sequential base the last ``MAX_ITEM_LIST_LENGTH`` users, and of the event IDs the last
+    Memory grows with the items, not with the interactions; of the event IDs the last
     ``event_window`` are known.
 
     ``ItemWarmer.load("saved/MWUF-DIN-ml-1m-....pth")`` is the way to make one.

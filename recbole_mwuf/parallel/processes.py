@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
 from pathlib import Path
-from threading import current_thread, main_thread
+from threading import Thread, current_thread, main_thread
 from typing import Any
 
 import torch
@@ -60,6 +62,18 @@ def end_in_order() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
+def end_with_parent() -> None:
+    """End this process when the one that started it has ended, even if that one was killed."""
+    parent = parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
+
+
 def launch(function: Callable[[dict], Any], config: Any) -> Any:
     """Call a function in ``nproc`` processes; returns what it returns in the first one.
 
@@ -103,6 +117,7 @@ def launch(function: Callable[[dict], Any], config: Any) -> Any:
 
 def _work(local_rank: int, function: Callable[[dict], Any], shared: dict, queue: Any) -> None:
     end_in_order()
+    end_with_parent()
     silence_recbole()
     try:
         result = function({**shared, "local_rank": local_rank})

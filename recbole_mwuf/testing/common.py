@@ -11,7 +11,8 @@ import pytest
 from torch import Tensor
 
 from recbole_mwuf.evaluator.result import RunResult
-from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
+from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.testing.data import TINY, write_tiny
 from recbole_mwuf.testing.rehearsal import Rehearsal
 

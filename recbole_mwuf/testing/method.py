@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from recbole_mwuf.data import PHASES
-from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.model.warm_up.plain import NoWarmUp
+from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.quick_start import run
 from recbole_mwuf.registry import get_method, settings_of
 from recbole_mwuf.testing.common import Course, moves_base

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from recbole_mwuf.data import PHASES, WARM_SETS
-from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
+from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.online import ItemWarmer
 from recbole_mwuf.testing.common import FLOAT_ERROR, Conformance, Course, moves_base
 from recbole_mwuf.testing.rehearsal import Rehearsal, another_future

@@ -14,7 +14,7 @@ from torch import Tensor
 from recbole_mwuf.config import Config
 from recbole_mwuf.data import PHASES, WARM_SETS, ColdStartDataset, InteractionHistory
 from recbole_mwuf.model.base import create_base
-from recbole_mwuf.model.warm_up.method import Losses, Stage
+from recbole_mwuf.model.warm_up.stage import Losses, Stage
 from recbole_mwuf.parallel import Shard
 from recbole_mwuf.registry import get_method
 from recbole_mwuf.testing.data import NAME

@@ -19,7 +19,8 @@ from recbole_mwuf.data import (
     SetLoader,
 )
 from recbole_mwuf.logs import ONLY_IN_FILE, tell
-from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
+from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.parallel.collectives import own_shard
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.base_trainer import BaseTrainer

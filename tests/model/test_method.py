@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from recbole_mwuf import registry
-from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
+from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.online import ItemWarmer
 from recbole_mwuf.trainer import WarmUpTrainer
 

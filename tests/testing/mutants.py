@@ -11,7 +11,8 @@ from recbole.model.abstract_recommender import ContextRecommender
 from torch import nn
 
 from recbole_mwuf.model.item_table import ItemIDs
-from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
+from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.settings import Setting
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from recbole_mwuf.evaluator.result import PROTOCOLS
 from recbole_mwuf.experiment.grid import Section
-from recbole_mwuf.experiment.keys import row_key
+from recbole_mwuf.experiment.keys import row_key_of
 from recbole_mwuf.experiment.report.figures import draw
 from recbole_mwuf.experiment.report.html import to_html
 from recbole_mwuf.experiment.report.provenance import environment, time_spent
@@ -59,7 +59,7 @@ def write_report(folder: ResultFolder, sections: list[Section]) -> bool:
     keys = {row.key for section in sections for row in section.rows}
     results: dict[str, dict[int, dict]] = defaultdict(dict)
     for result in folder.results().values():
-        if (key := row_key(result["config"])) in keys:
+        if (key := row_key_of(result)) in keys:
             results[key][result["seed"]] = result
     if not results:
         return False

@@ -20,7 +20,8 @@ from recbole_mwuf.data import (
     InteractionHistory,
     UserTaskLoader,
 )
-from recbole_mwuf.model.warm_up.method import Losses, Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
+from recbole_mwuf.model.warm_up.stage import Losses, Stage
 from recbole_mwuf.parallel import Shard
 
 _ROWS_AT_ONCE = 512  # scored rows, each with decision layers of its own

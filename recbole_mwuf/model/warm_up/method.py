@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
-from typing import Any, Union
+from typing import Any
 
 import torch
 from recbole.data.interaction import Interaction
@@ -22,26 +21,9 @@ from recbole_mwuf.model.objective import objective_of
 from recbole_mwuf.model.warm_up.full_sort import scores_of_all_items
 from recbole_mwuf.model.warm_up.item_ids import ItemIDStore
 from recbole_mwuf.model.warm_up.served import Served
+from recbole_mwuf.model.warm_up.stage import Losses, Stage
 from recbole_mwuf.parallel import Shard
-from recbole_mwuf.settings import Setting, properties_dir
-
-Losses = Union[Tensor, tuple[Tensor, ...]]
-
-_SMALLEST = 1e-7  # keeps the logarithm of a component finite
-
-
-class Stage(Enum):
-    """A step of the protocol in which something learns (MWUF paper, section 4.3).
-
-    Attributes:
-        META_TRAIN: Step 2, the method's modules on old items seen as if they were new.
-        WARM_UP: Steps 4 to 6, a warm-up set of the new items.
-        ONLINE: The same for a few samples that have just come in.
-    """
-
-    META_TRAIN = "Meta-train"
-    WARM_UP = "Warm-up"
-    ONLINE = "Online"
+from recbole_mwuf.settings import Setting, read_search_space
 
 
 class WarmUpMethod(AbstractRecommender):
@@ -80,7 +62,6 @@ class WarmUpMethod(AbstractRecommender):
             and ``interacted_users`` (``all | positive``), the samples that count for U(v).
         search_space: What the tuner tries, in the format of RecBole's ``.hyper`` files; None: the
             file ``properties/hyper/NAME.hyper``.
-        search_space_name: Name of that file if it is not the method's.
         learns: By stage, the modules that gradients may move; none for a stage left out, but
             online as in warm-up. Everything else is fixed at that stage.
         assigns: Modules and buffers that the method may set outright.
@@ -101,7 +82,6 @@ class WarmUpMethod(AbstractRecommender):
 
     settings: Mapping[str, Setting] | None = None
     search_space: str | None = None
-    search_space_name = ""
     learns: Mapping[Stage, tuple[str, ...]] = {Stage.WARM_UP: ("new_ids",)}
     assigns: tuple[str, ...] = ()
     reads_users = False
@@ -131,10 +111,7 @@ class WarmUpMethod(AbstractRecommender):
     @classmethod
     def search_space_text(cls) -> str | None:
         """What the tuner tries; None if nothing is declared."""
-        if cls.search_space is not None:
-            return cls.search_space
-        file = properties_dir() / "hyper" / f"{cls.search_space_name or cls.__name__}.hyper"
-        return file.read_text(encoding="utf-8") if file.is_file() else None
+        return read_search_space(cls.__name__) if cls.search_space is None else cls.search_space
 
     def train(self, mode: bool = True) -> WarmUpMethod:
         """Switch the method's own modules; a fixed base stays in evaluation mode (BatchNorm)."""
@@ -231,12 +208,7 @@ class WarmUpMethod(AbstractRecommender):
     def mean_of_old_items(self) -> ItemIDs:
         """The mean over *trained* rows, those of old items, as one row ``[1, k]``."""
         rows = self.table.rows(self.is_old.nonzero().squeeze(1))
-        first_order = None if rows.first_order is None else rows.first_order.mean(0, keepdim=True)
-        mean = rows.embedding.mean(0, keepdim=True)
-        if self.geometric_mean:
-            logarithms = rows.embedding.abs().clamp(min=_SMALLEST).log()
-            mean = logarithms.mean(0, keepdim=True).exp() * mean.sign()
-        return ItemIDs(mean, first_order)
+        return rows.mean(self.geometric_mean)
 
     def register_item_features(self, config: Any, otherwise: str = "") -> None:
         """Keep X_v of every item, flattened, as ``item_features`` ``[n_items, n_features · k]``.

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from recbole_mwuf.data import ColdStartDataset, Loader
 from recbole_mwuf.model.item_table import ItemIDs
-from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.model.warm_up.served import Served, WarmUpFunction
+from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.parallel import Shard
 
 
