@@ -4,7 +4,19 @@ Run ``python -m dataset_converters --help``, or call :func:`convert`. Stands alo
 neither RecBole nor torch nor ``recbole_mwuf``.
 """
 
-from dataset_converters.errors import ConversionError
-from dataset_converters.pipeline import Options, convert
+# Nothing is imported here: ``python -m`` runs this file before it can catch a Ctrl-C.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dataset_converters.errors import ConversionError
+    from dataset_converters.pipeline import Options, convert
 
 __all__ = ["ConversionError", "Options", "convert"]
+
+
+def __getattr__(name: str) -> object:
+    """Import on first use."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from dataset_converters import pipeline
+
+    return getattr(pipeline, name)

@@ -2,7 +2,12 @@
 
 import sys
 
-from dataset_converters.cli import main
+from dataset_converters.signals import end_at_signals, ignore_signals
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_at_signals()
+    from dataset_converters.cli import main  # only now: it takes long enough for a Ctrl-C
+
+    status = main()
+    ignore_signals()
+    sys.exit(status)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dataset_converters.disk import Disk
 from dataset_converters.errors import BadRows
 from dataset_converters.raw import RawDataset, features, locate
 from dataset_converters.tables import (
@@ -30,19 +31,18 @@ USER = Layout(columns=(whole("user_id"), *map(optional_whole, USER_FEATURES)))
 ITEM = Layout(columns=(whole("item_id"), *map(optional_whole, ITEM_FEATURES)))
 
 
-def read(inputs: list[Path], bad_rows: BadRows) -> RawDataset:
+def read(inputs: list[Path], bad_rows: BadRows, disk: Disk) -> RawDataset:
     """Read and merge the rounds ``inputs``, in the order given.
 
-    Raises
-    ------
-    ConversionError
-        If a file is missing or malformed.
+    Raises:
+        ConversionError: If a file is missing or malformed.
     """
     tables: dict[str, list[pl.DataFrame]] = {}
     rows: dict[str, int] = {}
     layouts = {"user_behavior.csv": BEHAVIOR, "user.csv": USER, "item.csv": ITEM}
-    for source in inputs:
-        for name, file in locate(source, tuple(layouts), "cikm2019").items():
+    rounds = [locate(source, tuple(layouts), "cikm2019", disk) for source in inputs]
+    for files in rounds:
+        for name, file in files.items():
             table, n_read = read_table(file, layouts[name], bad_rows)
             tables.setdefault(name, []).append(table)
             rows[name] = rows.get(name, 0) + n_read

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from dataset_converters.errors import ConversionError
 from dataset_converters.pipeline import READERS, Options, convert
 
-INTERRUPTED, TERMINATED = 130, 143  # 128 + the signal, as a shell reports them
 
-
-class Terminated(BaseException):
-    """SIGTERM arrived: unwind as for Ctrl-C, so that nothing half-written stays."""
-
-
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The options, one sub-command for every data set."""
     parser = argparse.ArgumentParser(
-        prog="python -m dataset_converters",
+        prog=prog or "python -m dataset_converters",
         description="Turn published data sets into RecBole atomic files. See docs/datasets.md.",
     )
     commands = parser.add_subparsers(dest="converter", required=True, metavar="DATASET")
@@ -63,6 +55,11 @@ def build_parser() -> argparse.ArgumentParser:
             help="leave out interactions that are exact copies of an earlier one",
         )
         command.add_argument(
+            "--implicit",
+            action="store_true",
+            help="keep positive interactions only, without a column for the label or rating",
+        )
+        command.add_argument(
             "--min_item_count",
             type=count,
             help="leave out items with fewer interactions than this "
@@ -88,36 +85,29 @@ def count(text: str) -> int:
     return int(text)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code.
+def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run the command line.
 
-    Parameters
-    ----------
-    arguments : sequence of str or None
-        Without the program's name; None: those of the process.
+    Args:
+        arguments: Without the program's name; None: those of the process.
+        prog: The program's name, for usage messages.
+
+    Returns:
+        int: Exit status; 0 if the output was written, 2 if the input or an option is wrong, 1 for
+        any other failure, 130 after Ctrl-C.
     """
-    values = vars(build_parser().parse_args(arguments))
+    values = vars(build_parser(prog).parse_args(arguments))
     values["skip_bad_rows"] = values.pop("on_error") == "skip"
-    previous = signal.signal(signal.SIGTERM, terminate)
     try:
-        print(convert(Options(**values)).as_text())
+        report = convert(Options(**values))
     except ConversionError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2
     except OSError as error:
         print(f"error: {error}; nothing was written to {values['output']}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted: nothing was written", file=sys.stderr)
-        return INTERRUPTED
-    except Terminated:
-        print("terminated: nothing was written", file=sys.stderr)
-        return TERMINATED
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    except KeyboardInterrupt:  # where the caller has not installed dataset_converters.signals
+        print("interrupted", file=sys.stderr)
+        return 130
+    print(report.as_text())
     return 0
-
-
-def terminate(_signal: int, _frame: FrameType | None) -> None:
-    """Handle SIGTERM."""
-    raise Terminated

@@ -12,13 +12,10 @@ class ConversionError(Exception):
 class BadRows:
     """What happens to a malformed row: stop there (default), or skip and count it.
 
-    Parameters
-    ----------
-    skip : bool
-        Skip malformed rows rather than stop at the first one.
-    limit : int
-        More skipped rows than this stop the conversion all the same: then it is not a few bad
-        rows, but the wrong file.
+    Args:
+        skip: Skip malformed rows rather than stop at the first one.
+        limit: More skipped rows than this stop the conversion all the same: then it is not a few
+            bad rows, but the wrong file.
     """
 
     def __init__(self, skip: bool = False, limit: int = 1000) -> None:
@@ -30,10 +27,8 @@ class BadRows:
     def reject(self, file: str, line: int, found: str, expected: str) -> None:
         """Count a malformed row of ``file``, or raise.
 
-        Raises
-        ------
-        ConversionError
-            If rows are not to be skipped, or more than ``limit`` were.
+        Raises:
+            ConversionError: If rows are not to be skipped, or more than ``limit`` were.
         """
         message = f"{file}, line {line}: found {shorten(found)}, expected {expected}"
         if not self.skip:

@@ -14,18 +14,12 @@ ROWS_PER_PART = 8_000_000
 def repeated_rows(rows: pl.DataFrame) -> pl.Series:
     """Mark every row that is an exact copy of an earlier one.
 
-    Parameters
-    ----------
-    rows : pl.DataFrame
-        n rows.
+    Args:
+        rows: n rows.
 
-    Returns
-    -------
-    pl.Series
+    Returns:
         n booleans.
 
-    Examples
-    --------
     >>> repeated_rows(pl.DataFrame({"user": [1, 2, 1], "time": [5, 5, 5]})).to_list()
     [False, False, True]
     """
@@ -46,20 +40,13 @@ def one_per_pair(rows: pl.DataFrame, label: pl.Expr) -> pl.Series:
 
     Earlier and later go by ``timestamp``, and by row order where times are equal.
 
-    Parameters
-    ----------
-    rows : pl.DataFrame
-        n rows with user_id, item_id and timestamp.
-    label : pl.Expr
-        Whether a row is positive.
+    Args:
+        rows: n rows with user_id, item_id and timestamp.
+        label: Whether a row is positive.
 
-    Returns
-    -------
-    pl.Series
+    Returns:
         n booleans: whether the row is the one chosen.
 
-    Examples
-    --------
     >>> rows = pl.DataFrame(
     ...     {
     ...         "user_id": [1, 1, 1, 2, 2],

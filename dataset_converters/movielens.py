@@ -1,4 +1,4 @@
-"""MovieLens as GroupLens publishes it: ml-1m, ml-100k, and the CSV releases (20m, 25m, latest)."""
+"""MovieLens as GroupLens publishes it: ml-100k, ml-1m, ml-10m, and the CSV releases from 20m on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dataset_converters.disk import Disk
 from dataset_converters.errors import BadRows, ConversionError, shorten
 from dataset_converters.raw import RawDataset, Table, features, locate
 from dataset_converters.sources import RawFile, find, list_files
@@ -52,52 +53,61 @@ def rating_layout(separator: str, rating: Column, header: tuple[str, ...] | None
     return Layout(columns, separator, header)
 
 
-def read(inputs: list[Path], bad_rows: BadRows) -> RawDataset:
+def read(inputs: list[Path], bad_rows: BadRows, disk: Disk) -> RawDataset:
     """Read whichever MovieLens release ``inputs`` (one folder or archive) holds.
 
-    Raises
-    ------
-    ConversionError
-        If it is none, or malformed.
+    Raises:
+        ConversionError: If it is none, or malformed.
     """
     if len(inputs) != 1:
         raise ConversionError(f"--input: found {len(inputs)} paths, expected one for movielens")
     source = inputs[0]
-    files = list_files(source, ("ratings.dat", "u.data", "ratings.csv"))
+    files = list_files(source, ("ratings.dat", "users.dat", "tags.dat", "u.data", "ratings.csv"))
     if find(files, "ratings.dat"):
-        return read_1m(source, bad_rows)
+        if find(files, "users.dat"):
+            return read_1m(source, bad_rows, disk)
+        if find(files, "tags.dat"):
+            return read_10m(source, bad_rows, disk)
+        raise ConversionError(
+            f"{source}: found no users.dat, expected it (ml-1m) or tags.dat (ml-10m) beside "
+            "ratings.dat"
+        )
     if find(files, "u.data"):
-        return read_100k(source, bad_rows)
-    return read_csv(source, bad_rows)
+        return read_100k(source, bad_rows, disk)
+    return read_csv(source, bad_rows, disk)
 
 
-def read_1m(source: Path, bad_rows: BadRows) -> RawDataset:
+def read_1m(source: Path, bad_rows: BadRows, disk: Disk) -> RawDataset:
     """ml-1m: ``::`` between cells, titles in latin-1."""
-    raw = locate(source, ("ratings.dat", "users.dat", "movies.dat"), "movielens")
+    raw = locate(source, ("ratings.dat", "users.dat", "movies.dat"), "movielens", disk)
     inter, n_read = read_table(raw["ratings.dat"], rating_layout("::", STARS), bad_rows)
 
     def user(cells: list[str]) -> list[str | None]:
         number, gender, age, occupation, zip_code = cells
         return [number, token(age), token(gender), token(occupation), token(zip_code)]
 
-    def movie(cells: list[str]) -> list[str | None]:
-        number, title, genres = cells
-        return [number, *split_year(title), sequence(genres.split("|"))]
-
     users = TextFile(raw["users.dat"], "::", 5, "latin-1").read(user, USER_TYPES, bad_rows)
     items = TextFile(raw["movies.dat"], "::", 3, "latin-1").read(movie, GENRE_TYPES, bad_rows)
     return dataset("ml-1m", inter, n_read, users, items)
 
 
-def read_100k(source: Path, bad_rows: BadRows) -> RawDataset:
+def read_10m(source: Path, bad_rows: BadRows, disk: Disk) -> RawDataset:
+    """ml-10m: ``::`` between cells, UTF-8, half stars, no user features."""
+    raw = locate(source, ("ratings.dat", "movies.dat"), "movielens", disk)
+    inter, n_read = read_table(raw["ratings.dat"], rating_layout("::", HALF_STARS), bad_rows)
+    file = TextFile(raw["movies.dat"], "::", 3, "utf-8")
+    return dataset("ml-10m", inter, n_read, None, file.read(movie, GENRE_TYPES, bad_rows))
+
+
+def read_100k(source: Path, bad_rows: BadRows, disk: Disk) -> RawDataset:
     """ml-100k: tabs in u.data, ``|`` in u.user and u.item, genres as 19 flags, latin-1."""
-    raw = locate(source, ("u.data", "u.user", "u.item"), "movielens")
+    raw = locate(source, ("u.data", "u.user", "u.item"), "movielens", disk)
     inter, n_read = read_table(raw["u.data"], rating_layout("\t", STARS), bad_rows)
 
     def user(cells: list[str]) -> list[str | None]:
         return [cells[0], *map(token, cells[1:])]
 
-    def movie(cells: list[str]) -> list[str | None]:
+    def film(cells: list[str]) -> list[str | None]:
         number, title, flags = cells[0], cells[1], cells[5:]
         if set(flags) - {"0", "1"}:
             raise ValueError("19 genre flags, each 0 or 1, at the end")
@@ -106,23 +116,25 @@ def read_100k(source: Path, bad_rows: BadRows) -> RawDataset:
 
     users = TextFile(raw["u.user"], "|", 5, "latin-1").read(user, USER_TYPES, bad_rows)
     n_cells = 5 + len(FLAGS)
-    items = TextFile(raw["u.item"], "|", n_cells, "latin-1").read(movie, CLASS_TYPES, bad_rows)
+    items = TextFile(raw["u.item"], "|", n_cells, "latin-1").read(film, CLASS_TYPES, bad_rows)
     return dataset("ml-100k", inter, n_read, users, items)
 
 
-def read_csv(source: Path, bad_rows: BadRows) -> RawDataset:
-    """ml-20m, ml-25m, ml-latest: CSV in UTF-8, half stars, no user features."""
-    raw = locate(source, ("ratings.csv", "movies.csv"), "movielens")
+def read_csv(source: Path, bad_rows: BadRows, disk: Disk) -> RawDataset:
+    """ml-20m, 25m, 32m, latest, latest-small: CSV in UTF-8, half stars, no user features."""
+    raw = locate(source, ("ratings.csv", "movies.csv"), "movielens", disk)
     header = ("userId", "movieId", "rating", "timestamp")
     inter, n_read = read_table(raw["ratings.csv"], rating_layout(",", HALF_STARS, header), bad_rows)
 
-    def movie(cells: list[str]) -> list[str | None]:
-        number, title, genres = cells
-        names = [] if genres == NO_GENRES else genres.split("|")
-        return [number, *split_year(title), sequence(names)]
-
     file = TextFile(raw["movies.csv"], ",", 3, "utf-8", ("movieId", "title", "genres"))
     return dataset("ml-csv", inter, n_read, None, file.read(movie, GENRE_TYPES, bad_rows))
+
+
+def movie(cells: list[str]) -> list[str | None]:
+    """Id, title with year, and genres, as in every release but ml-100k."""
+    number, title, genres = cells
+    names = [] if genres == NO_GENRES else genres.split("|")
+    return [number, *split_year(title), sequence(names)]
 
 
 def dataset(
@@ -147,14 +159,9 @@ def dataset(
 class TextFile:
     """A small feature file with free text in it, read row by row.
 
-    Attributes
-    ----------
-    file : RawFile
-    separator : str
-        ``,`` means CSV, with quotes.
-    n_columns : int
-    encoding : str
-    header : tuple of str or None
+    Attributes:
+        separator: ``,`` means CSV, with quotes.
+        encoding: As published; UTF-8 is read as well.
     """
 
     file: RawFile
@@ -190,6 +197,8 @@ class TextFile:
                 bad_rows.reject(str(self.file), line, text, str(error))
 
         n_read = read_lines(self.file, self.encoding, bad_rows, take) - (self.header is not None)
+        if not n_read:
+            raise ConversionError(f"{self.file}: found no rows below the header, expected some")
         key, *rest = types
         schema = {key: pl.Int64, **dict.fromkeys(rest, pl.String)}
         frame = pl.DataFrame(rows, schema=schema, orient="row")
@@ -198,10 +207,8 @@ class TextFile:
     def split(self, text: str) -> list[str]:
         """The cells of a row.
 
-        Raises
-        ------
-        ValueError
-            If there are not ``n_columns``.
+        Raises:
+            ValueError: If there are not ``n_columns``.
         """
         if self.separator == ",":
             try:

@@ -10,6 +10,7 @@ import polars as pl
 import yaml
 
 from dataset_converters import cikm2019, movielens, taobao
+from dataset_converters.disk import Disk
 from dataset_converters.errors import BadRows, ConversionError
 from dataset_converters.interactions import (
     count_items,
@@ -17,7 +18,7 @@ from dataset_converters.interactions import (
     one_per_pair,
     repeated_rows,
 )
-from dataset_converters.output import slices, staged_folder, write_atomic
+from dataset_converters.output import new_file, slices, staged_folder, write_atomic
 from dataset_converters.raw import RawDataset, Table
 from dataset_converters.report import Report
 from dataset_converters.settings import dataset_settings, protocol
@@ -29,28 +30,19 @@ READERS = {"movielens": movielens.read, "taobao": taobao.read, "cikm2019": cikm2
 class Options:
     """What the command line can say; see ``--help``.
 
-    Attributes
-    ----------
-    converter : str
-        movielens, taobao or cikm2019.
-    input : list of Path
-        Folder or archive; several rounds for cikm2019.
-    output : Path
-        Folder to write; its base name is the data set's name.
-    overwrite : bool
-        Replace an earlier output.
-    skip_bad_rows : bool
-        Skip and count malformed rows rather than stop.
-    max_errors : int
-        With ``skip_bad_rows``: stop all the same after so many.
-    drop_duplicates : bool
-        Remove exact copies of earlier interaction rows.
-    min_item_count : int or None
-        Leave out items with fewer interactions; None: the data set's default.
-    label : str
-        ``per_row`` or ``per_pair`` (cikm2019).
-    old_item_threshold, phase_size : int or None
-        N and K for the report and the settings; None: from ``properties/dataset``.
+    Attributes:
+        converter: movielens, taobao or cikm2019.
+        input: Folder or archive; several rounds for cikm2019.
+        output: Folder to write; its base name is the data set's name.
+        overwrite: Replace an earlier output.
+        skip_bad_rows: Skip and count malformed rows rather than stop.
+        max_errors: With ``skip_bad_rows``: stop all the same after so many.
+        drop_duplicates: Remove exact copies of earlier interaction rows.
+        implicit: Keep positive interactions only, without label or rating.
+        min_item_count: Leave out items with fewer interactions; None: the data set's default.
+        label: ``per_row`` or ``per_pair`` (cikm2019).
+        old_item_threshold, phase_size: N and K for the report and the settings; None: from
+            ``properties/dataset``.
     """
 
     converter: str
@@ -60,6 +52,7 @@ class Options:
     skip_bad_rows: bool = False
     max_errors: int = 1000
     drop_duplicates: bool = False
+    implicit: bool = False
     min_item_count: int | None = None
     label: str = "per_row"
     old_item_threshold: int | None = None
@@ -69,24 +62,16 @@ class Options:
 def convert(options: Options) -> Report:
     """Convert a data set.
 
-    Parameters
-    ----------
-    options : Options
+    Returns:
+        Report: What was read, written and left out; also in the output folder, as JSON.
 
-    Returns
-    -------
-    Report
-        What was read, written and left out; also in the output folder, as JSON.
-
-    Raises
-    ------
-    ConversionError
-        If the input is missing or malformed, or the output exists.
+    Raises:
+        ConversionError: If the input is missing or malformed, or the output exists.
     """
     target = Path(os.path.abspath(options.output))  # a name also for "." and "x/.."
     with staged_folder(target, options.overwrite) as folder:
         bad_rows = BadRows(options.skip_bad_rows, options.max_errors)
-        raw = READERS[options.converter](options.input, bad_rows)
+        raw = READERS[options.converter](options.input, bad_rows, Disk(folder))
         if raw.inter.is_empty():
             raise ConversionError(f"{options.input[0]}: found no sound interaction, expected some")
         report = Report(options.converter, raw.layout, [str(p) for p in options.input], str(target))
@@ -94,8 +79,9 @@ def convert(options: Options) -> Report:
         report.malformed = dict(bad_rows.counts)
         report.first_malformed = dict(bad_rows.first)
         write_dataset(folder / target.name, raw, options, report)
-        write_settings(folder / f"{target.name}.yaml", raw, report)
-        (folder / f"{target.name}.report.json").write_text(report.as_json(), encoding="utf-8")
+        write_settings(folder / f"{target.name}.yaml", raw, options.implicit, report)
+        with new_file(folder / f"{target.name}.report.json") as file:
+            file.write(report.as_json().encode())
         if any((path / "GENERATED").exists() for path in options.input):
             (folder / f"{target.name}.generated").touch()  # made-up data stays marked as such
     return report
@@ -132,6 +118,8 @@ def write_dataset(prefix: Path, raw: RawDataset, options: Options, report: Repor
     inter = raw.inter
     taken = choose_rows(raw, options, report)
     counts = count_items(inter, taken)
+    if counts.is_empty():
+        raise ConversionError(f"{options.input[0]}: found no positive interaction (--implicit)")
     if nk:
         report.items_by_group = items_by_group(counts["n"], **nk)
     if minimum:
@@ -146,7 +134,9 @@ def write_dataset(prefix: Path, raw: RawDataset, options: Options, report: Repor
         taken &= ~left_out
     report.min_item_count = minimum
     report.read["inter"] = raw.inter_read
-    report.written["inter"] = write_inter(prefix.with_name(f"{prefix.name}.inter"), raw, taken)
+    report.written["inter"] = write_inter(
+        prefix.with_name(f"{prefix.name}.inter"), raw, taken, options.implicit
+    )
     report.positives = int(inter.select((raw.positive & taken).sum()).item())
     times = inter["timestamp"].filter(taken)
     report.time_span = (int(times.min()), int(times.max()), raw.epoch)  # type: ignore[arg-type]
@@ -160,7 +150,17 @@ def write_dataset(prefix: Path, raw: RawDataset, options: Options, report: Repor
 
 
 def choose_rows(raw: RawDataset, options: Options, report: Report) -> pl.Series:
-    """Which rows stay, as booleans: without copies or one per pair, where asked for."""
+    """Which rows stay, as booleans: without copies, one per pair, positive, where asked for."""
+    chosen = choose_copies(raw, options, report)
+    if options.implicit:
+        positive = raw.inter.select(raw.positive).to_series()
+        report.skipped["not positive"] = int((chosen & ~positive).sum())
+        chosen &= positive
+    return chosen
+
+
+def choose_copies(raw: RawDataset, options: Options, report: Report) -> pl.Series:
+    """Which of the rows that are alike stay."""
     repeated = repeated_rows(raw.inter)
     report.duplicates = int(repeated.sum())
     if options.label == "per_pair":
@@ -174,12 +174,18 @@ def choose_rows(raw: RawDataset, options: Options, report: Report) -> pl.Series:
     return pl.repeat(True, raw.inter.height, dtype=pl.Boolean, eager=True)
 
 
-def write_inter(path: Path, raw: RawDataset, taken: pl.Series) -> int:
+def inter_columns(raw: RawDataset, implicit: bool) -> list[str]:
+    """The columns of .inter."""
+    value = [] if implicit else [raw.value_name]
+    return ["user_id", "item_id", *value, "timestamp"]
+
+
+def write_inter(path: Path, raw: RawDataset, taken: pl.Series, implicit: bool) -> int:
     """Write the interactions that stay, in raw order."""
-    types = {"user_id": "token", "item_id": "token", raw.value_name: "float", "timestamp": "float"}
-    value = raw.value.alias(raw.value_name)
+    columns = inter_columns(raw, implicit)
+    types = {name: "token" if name.endswith("_id") else "float" for name in columns}
     frames = (
-        part.filter(mask.to_series()).select("user_id", "item_id", value, "timestamp")
+        part.filter(mask.to_series()).with_columns(raw.value.alias(raw.value_name)).select(columns)
         for part, mask in zip(slices(raw.inter), slices(taken.to_frame()))
     )
     return write_atomic(path, frames, types)
@@ -209,13 +215,14 @@ def write_features(
     report.written[source] = write_atomic(path, slices(rows), table.types)
 
 
-def write_settings(path: Path, raw: RawDataset, report: Report) -> None:
+def write_settings(path: Path, raw: RawDataset, implicit: bool, report: Report) -> None:
     """Write the settings that go with the data, for ``--config_files``."""
-    columns = {"inter": ["user_id", "item_id", raw.value_name, "timestamp"]}
+    columns = {"inter": inter_columns(raw, implicit)}
     for source, table in (("user", raw.user), ("item", raw.item)):
         if table is not None:
             columns[source] = [name for name in table.types if name not in table.unused]
-    threshold = None if raw.threshold is None else {raw.value_name: raw.threshold}
+    threshold = None if raw.threshold is None or implicit else {raw.value_name: raw.threshold}
     settings = dataset_settings(columns, threshold, report.protocol)
     text = yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=100)
-    path.write_text(f"# {raw.layout}, written by dataset_converters.\n{text}", encoding="utf-8")
+    with new_file(path) as file:
+        file.write(f"# {raw.layout}, written by dataset_converters.\n{text}".encode())

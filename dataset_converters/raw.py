@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dataset_converters.disk import Disk
 from dataset_converters.errors import ConversionError
 from dataset_converters.sources import RawFile, find, list_files
 
@@ -23,18 +24,12 @@ SIGNATURES = {
 class Table:
     """A feature table, one row for every id.
 
-    Attributes
-    ----------
-    rows : pl.DataFrame
-        The id first, then the features; null where unknown.
-    types : dict of str to str
-        RecBole's type of each column.
-    read : int
-        Rows in the raw file.
-    repeated : int
-        Rows left out because their id came before.
-    unused : tuple of str
-        Columns that are written, but that the settings do not load.
+    Attributes:
+        rows: The id first, then the features; null where unknown.
+        types: RecBole's type of each column.
+        read: Rows in the raw file.
+        repeated: Rows left out because their id came before.
+        unused: Columns that are written, but that the settings do not load.
     """
 
     rows: pl.DataFrame
@@ -48,27 +43,17 @@ class Table:
 class RawDataset:
     """A raw data set in memory.
 
-    Attributes
-    ----------
-    layout : str
-        Which release it is, such as ml-1m.
-    protocols : tuple of str
-        The data sets in ``properties/dataset`` whose N and K it takes, the first that exists.
-    inter : pl.DataFrame
-        All interactions in raw order: user_id, item_id, timestamp, and what else tells two raw
-        rows apart.
-    inter_read : int
-        Rows in the raw files.
-    value : pl.Expr
-        What is written as ``value_name``: the label or the rating.
-    value_name : str
-    threshold : float or None
-        From which value on an interaction is positive; None: the value is the 0/1 label.
-    user, item : Table or None
-    keep_all_items : bool
-        Whether items are kept by default however few interactions they have.
-    epoch : bool
-        Whether time is in seconds since 1970.
+    Attributes:
+        layout: Which release it is, such as ml-1m.
+        protocols: The data sets in ``properties/dataset`` whose N and K it takes, the first that
+            exists.
+        inter: All interactions in raw order: user_id, item_id, timestamp, and what else tells two
+            raw rows apart.
+        inter_read: Rows in the raw files.
+        value: What is written as ``value_name``: the label or the rating.
+        threshold: From which value on an interaction is positive; None: the value is the 0/1 label.
+        keep_all_items: Whether items are kept by default however few interactions they have.
+        epoch: Whether time is in seconds since 1970.
     """
 
     layout: str
@@ -89,13 +74,15 @@ class RawDataset:
         return self.value >= (1 if self.threshold is None else self.threshold)
 
 
-def locate(source: Path, names: tuple[str, ...], command: str) -> dict[str, RawFile]:
+def locate(source: Path, names: tuple[str, ...], command: str, disk: Disk) -> dict[str, RawFile]:
     """Find the files ``names`` in ``source``.
 
-    Raises
-    ------
-    ConversionError
-        If one is missing; if another data set's files are there instead, that is said.
+    Archives whose files do not fit on ``disk`` are refused: atomic files take about what the raw
+    ones take unpacked.
+
+    Raises:
+        ConversionError: If one is missing; if another data set's files are there instead, that is
+            said. Also if there is no room.
     """
     files = list_files(source, {*names, *SIGNATURES})
     found = {name: file for name in names if (file := find(files, name))}
@@ -107,6 +94,7 @@ def locate(source: Path, names: tuple[str, ...], command: str) -> dict[str, RawF
             f"{source}: found no {' and no '.join(missing)}, expected "
             f"{', '.join(names)}{hint if others else ''}"
         )
+    disk.book(sum(file.size for file in found.values()), f"{source}: unpacked, its files take")
     return found
 
 

@@ -11,28 +11,20 @@ from datetime import datetime, timezone
 class Report:
     """Counts of a conversion.
 
-    Attributes
-    ----------
-    read, written : dict of str to int
-        Rows by file: inter, user, item.
-    malformed : dict of str to int
-        Malformed rows that were skipped, by raw file; ``first_malformed`` quotes the first of each.
-    skipped : dict of str to int
-        Sound interactions that were left out, by reason.
-    duplicates : int
-        Interactions that are exact copies of an earlier one, whether kept or not.
-    repeated_ids : dict of str to int
-        Feature rows left out because their id came before.
-    without_features : dict of str to dict of str to int
-        Users and items without a feature row, and their interactions, all of which stay.
-    distinct : dict of str to int
-        Users and items in the interactions written.
-    items_by_group : dict of str to int
-        Old, new, and too few to take part, among all items read.
-    positives : int
-        Positive interactions written.
-    time_span : tuple of (int, int, bool)
-        Time of the first and the last interaction written; whether that is since 1970.
+    Attributes:
+        read, written: Rows by file: inter, user, item.
+        malformed: Malformed rows that were skipped, by raw file; ``first_malformed`` quotes the
+            first of each.
+        skipped: Sound interactions that were left out, by reason.
+        duplicates: Interactions that are exact copies of an earlier one, whether kept or not.
+        repeated_ids: Feature rows left out because their id came before.
+        without_features: Users and items without a feature row, and their interactions, all of
+            which stay.
+        distinct: Users and items in the interactions written.
+        items_by_group: Old, new, and too few to take part, among all items read (those with a
+            positive interaction, if only these are kept).
+        positives: Positive interactions written.
+        time_span: Time of the first and the last interaction written; whether that is since 1970.
     """
 
     converter: str

@@ -41,15 +41,11 @@ def dataset_settings(
 ) -> dict[str, Any]:
     """RecBole settings that fit the atomic files written.
 
-    Parameters
-    ----------
-    columns : mapping of str to list of str
-        The columns to load, by suffix (inter, user, item).
-    threshold : mapping of str to float or None
-        The field that becomes the label, and from which value on it is positive; None: the label
-        is in the file.
-    nk : mapping of str to int
-        ``old_item_threshold`` and ``phase_size``, or nothing.
+    Args:
+        columns: The columns to load, by suffix (inter, user, item).
+        threshold: The field that becomes the label, and from which value on it is positive; None:
+            the label is in the file, or there is none.
+        nk: ``old_item_threshold`` and ``phase_size``, or nothing.
     """
     settings: dict[str, Any] = {
         "USER_ID_FIELD": "user_id",

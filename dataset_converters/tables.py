@@ -28,20 +28,13 @@ Value = Union[int, float, str, None]
 class Column:
     """One column of a raw file: how it is called, what it may hold.
 
-    Attributes
-    ----------
-    name : str
-        Name in the resulting frame.
-    expected : str
-        What is allowed, in words, for error messages.
-    dtype : pl.DataType
-        Int64, Float64 or String.
-    low, high : float
-        Range of a number, both ends allowed.
-    choices : tuple of str
-        The texts allowed in a String column; empty: any text but none.
-    missing : tuple of str
-        Texts that mean "unknown"; they become null. Empty: a value is required.
+    Attributes:
+        name: Name in the resulting frame.
+        expected: What is allowed, in words, for error messages.
+        dtype: Int64, Float64 or String.
+        low, high: Range of a number, both ends allowed.
+        choices: The texts allowed in a String column; empty: any text but none.
+        missing: Texts that mean "unknown"; they become null. Empty: a value is required.
     """
 
     name: str
@@ -55,10 +48,8 @@ class Column:
     def parse(self, text: str) -> Value:
         """Parse one cell as polars does.
 
-        Raises
-        ------
-        ValueError
-            If the text has not the column's type.
+        Raises:
+            ValueError: If the text has not the column's type.
         """
         if self.dtype == pl.String:
             return text or None
@@ -101,16 +92,11 @@ def choice(name: str, *choices: str) -> Column:
 class Layout:
     """How a delimited file is laid out.
 
-    Attributes
-    ----------
-    columns : sequence of Column
-        Its columns, in order.
-    separator : str
-        Between cells; more than one character only between numbers.
-    header : sequence of str or None
-        Its first line, blanks around the names aside; None: there is none.
-    agree : tuple of (pl.Expr, str) or None
-        A condition between columns, and how it is called in a message.
+    Attributes:
+        columns: Its columns, in order.
+        separator: Between cells; more than one character only between numbers.
+        header: Its first line, blanks around the names aside; None: there is none.
+        agree: A condition between columns, and how it is called in a message.
     """
 
     columns: Sequence[Column]
@@ -127,23 +113,16 @@ class Layout:
 def read_table(file: RawFile, layout: Layout, bad_rows: BadRows) -> tuple[pl.DataFrame, int]:
     """Read a whole delimited file.
 
-    Parameters
-    ----------
-    file : RawFile
-    layout : Layout
-    bad_rows : BadRows
-        What to do with malformed rows.
+    Args:
+        bad_rows: What to do with malformed rows.
 
-    Returns
-    -------
-    tuple of (pl.DataFrame, int)
+    Returns:
         The sound rows in file order, in the smallest types that hold them, and the number of rows
         read, malformed ones included.
 
-    Raises
-    ------
-    ConversionError
-        If the file is empty, has another header, or has malformed rows that are not skipped.
+    Raises:
+        ConversionError: If the file is empty, has another header, or has malformed rows that are
+            not skipped.
     """
     frames: list[pl.DataFrame] = []
     n_read = 0
@@ -254,11 +233,22 @@ def decoded_lines(
     """The lines of a block with their numbers, line ends taken off."""
     for number, line in enumerate(block.data.removesuffix(b"\n").split(b"\n"), block.first):
         try:
-            yield number, line.removesuffix(b"\r").decode(encoding)
+            yield number, decode(line.removesuffix(b"\r"), encoding)
         except UnicodeDecodeError:
             bad_rows.reject(
                 str(file), number, line.decode(encoding, "backslashreplace"), f"{encoding} text"
             )
+
+
+def decode(line: bytes, encoding: str) -> str:
+    """A line in ``encoding`` or, as many a copy has been converted to, in UTF-8.
+
+    Latin-1 text that makes sense as UTF-8 does not occur in practice.
+    """
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode(encoding)
 
 
 def read_lines(

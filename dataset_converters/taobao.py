@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dataset_converters.disk import Disk
 from dataset_converters.errors import BadRows, ConversionError
 from dataset_converters.raw import RawDataset, features, locate
 from dataset_converters.tables import (
@@ -49,17 +50,16 @@ PROFILE = Layout(
 )
 
 
-def read(inputs: list[Path], bad_rows: BadRows) -> RawDataset:
+def read(inputs: list[Path], bad_rows: BadRows, disk: Disk) -> RawDataset:
     """Read the three files from ``inputs`` (one folder or archive).
 
-    Raises
-    ------
-    ConversionError
-        If one is missing or malformed.
+    Raises:
+        ConversionError: If one is missing or malformed.
     """
     if len(inputs) != 1:
         raise ConversionError(f"--input: found {len(inputs)} paths, expected one for taobao")
-    raw = locate(inputs[0], ("raw_sample.csv", "ad_feature.csv", "user_profile.csv"), "taobao")
+    names = ("raw_sample.csv", "ad_feature.csv", "user_profile.csv")
+    raw = locate(inputs[0], names, "taobao", disk)
     inter, n_read = read_table(raw["raw_sample.csv"], SAMPLE, bad_rows)
     ads, n_ads = read_table(raw["ad_feature.csv"], AD, bad_rows)
     profiles, n_profiles = read_table(raw["user_profile.csv"], PROFILE, bad_rows)

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
-from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
-from recbole.utils import FeatureSource, FeatureType
 from recbole.utils.argument_list import dataset_arguments
 
-from recbole_mwuf.compat import older_libraries
+from recbole_mwuf.data.atomic_dataset import AtomicDataset
+from recbole_mwuf.data.fingerprint import fingerprint
 from recbole_mwuf.data.history import InteractionHistory
-from recbole_mwuf.data.row_taste import RowTaste
-from recbole_mwuf.data.split import PHASES, cold_start_split
-from recbole_mwuf.data.taste import UNDIVIDED, Taste, possible_names
+from recbole_mwuf.data.row_taste import RowTaste, hidden_names
+from recbole_mwuf.data.split import PHASES, VALIDATION, WARM_SETS, cold_start_split
+from recbole_mwuf.data.taste import TASTE_SETTINGS
 from recbole_mwuf.errors import UserError
 
 # the settings that the content of a loaded data set depends on: RecBole's list and what it lacks
 _SETTINGS = (
     *dataset_arguments,
-    *("dataset", "data_path", "device", "numerical_features", "discretization"),
+    *("dataset", "data_path", "data_files", "device", "numerical_features", "discretization"),
+    *("encoding", "max_seq_length"),
     *("old_item_threshold", "phase_size", "validation_items", "score_validation"),
-    *("taste_fields", "taste_user_fields", "taste_bands", "taste_folds", "taste_online"),
+    *TASTE_SETTINGS,
 )
 HISTORY_START = "history_start"
 HISTORY_END = "history_end"
 
 
-class ColdStartDataset(Dataset):
+class ColdStartDataset(AtomicDataset):
     """A RecBole Dataset whose interactions are split into old items and warm-up phases.
 
     RecBole loads, filters and remaps as always; then the split and the histories are computed
@@ -43,14 +44,19 @@ class ColdStartDataset(Dataset):
         history: :class:`~recbole_mwuf.data.history.InteractionHistory`
         times: Time of every interaction, float64, shape ``[n_rows]``.
         taste: :class:`~recbole_mwuf.data.row_taste.RowTaste`; None without ``taste_fields``.
+        part: The set that :meth:`subset` or :meth:`build` made of it; None if it is the whole.
 
     Raises:
         UserError: if the files are missing, a needed field is not loaded, or N and K do not fit.
     """
 
     def __init__(self, config: Any):
-        with older_libraries():
+        self.part: str | None = None
+        self.phase: str | None = None
+        self._window: torch.Tensor | None = None
+        with hidden_names(config):
             super().__init__(config)
+        self.taste = RowTaste.of(self) if config["taste_fields"] else None
 
     def fits(self, config: Any) -> bool:
         """Whether loading with these settings would give the same data set."""
@@ -80,49 +86,12 @@ class ColdStartDataset(Dataset):
                 "or set data_path to the folder that holds the data set's folder."
             ) from error
 
-    def _fill_nan(self) -> None:
-        """RecBole would give an interaction without a time the mean time: refuse it instead."""
-        if self.time_field in self.inter_feat and self.inter_feat[self.time_field].isna().any():
-            missing = int(self.inter_feat[self.time_field].isna().sum())
-            raise UserError(
-                f"TIME_FIELD={self.time_field} is empty in {missing} interactions; phases follow "
-                "time, so fill or remove these rows"
-            )
-        # pandas 3: RecBole fills tokens and numbers in a copy
-        for feat in (getattr(self, name) for name in self.feat_name_list):
-            for field in feat:
-                if self.field2type[field] == FeatureType.TOKEN:
-                    feat[field] = feat[field].fillna(0)
-                elif self.field2type[field] == FeatureType.FLOAT:
-                    feat[field] = feat[field].fillna(feat[field].mean())
-        super()._fill_nan()
-
     def _data_processing(self) -> None:
         super()._data_processing()
-        self._check_field_loaded("TIME_FIELD", self.time_field, "phases follow time")
-        self._check_field_loaded(
-            "LABEL_FIELD", self.label_field, "give a 0/1 field, or threshold={'rating': 4}"
-        )
         self._split()
         self._change_feat_format()
         self._drop_unused_col()
-        self.taste = self._row_taste() if self.config["taste_fields"] else None
         self._to_device(self.config["device"])
-
-    def _discretization(self) -> None:
-        """RecBole asks for every numerical feature; the taste features come after the split."""
-        numerical = self.config["numerical_features"]
-        own = possible_names(self.config)
-        self.config["numerical_features"] = [name for name in numerical if name not in own]
-        super()._discretization()
-        self.config["numerical_features"] = numerical
-
-    def _check_field_loaded(self, setting: str, field: str | None, hint: str) -> None:
-        if field is None or field not in self.inter_feat:
-            raise UserError(
-                f"{setting}={field} is not among the loaded interaction fields "
-                f"{list(self.inter_feat.columns)}: {hint}; see {setting} and load_col"
-            )
 
     def _split(self) -> None:
         inter = self.inter_feat
@@ -143,33 +112,12 @@ class ColdStartDataset(Dataset):
 
     def _check_labels(self, labels: np.ndarray) -> None:
         values = np.unique(labels)
-        if not np.isin(values, (0, 1)).all():
-            raise UserError(
-                f"LABEL_FIELD={self.label_field} holds {values[:5].tolist()}, but labels must be "
-                "0 or 1; make them with threshold={'field': value}"
-            )
         if len(values) < 2:
             raise UserError(
                 f"all {len(labels)} interactions of old items have {self.label_field}="
                 f"{values[0]:g}: there is nothing to learn; check "
                 f"threshold={self.config['threshold']}"
             )
-
-    def _row_taste(self) -> RowTaste:
-        """Compute the taste features and let RecBole know them as float fields of interactions."""
-        taste = Taste(self.config, self, self.item_num)
-        taste.set_old_items(self.is_old)
-        for name in taste.names:
-            if name in self.field2type or name not in self.config["numerical_features"]:
-                raise UserError(
-                    f"taste_fields={self.config['taste_fields']} add a field '{name}', but the "
-                    "data has one of that name, or the Config is not recbole_mwuf's"
-                )
-            self.set_field_property(name, FeatureType.FLOAT, FeatureSource.INTERACTION, 1)
-            self.field2bucketnum[name] = UNDIVIDED
-        columns = (self.uid_field, self.iid_field, self.label_field)
-        rows = tuple(self.inter_feat[name].numpy() for name in columns)
-        return RowTaste(taste, rows, self.split.set_of_row, self.config["device"])
 
     def _to_device(self, device: torch.device) -> None:
         for name in self.feat_name_list:
@@ -196,15 +144,31 @@ class ColdStartDataset(Dataset):
             columns.update(select(self.user_feat, users))
         if self.item_feat is not None:
             columns.update(select(self.item_feat, items))
-        columns[HISTORY_START] = self._first.index_select(0, items)
-        columns[HISTORY_END] = (
+        columns.update(self._known(rows, items, phase))
+        return Interaction(columns)
+
+    def _known(
+        self, rows: torch.Tensor, items: torch.Tensor, phase: str | None
+    ) -> dict[str, torch.Tensor]:
+        """Where the history of each row's item begins and ends, as :meth:`batch` says; taste."""
+        end = (
             self._position.index_select(0, rows)
             if phase is None
             else self._seen[phase].index_select(0, items)
         )
-        if self.taste is not None:
-            columns.update(self.taste.columns(rows, phase))
-        return Interaction(columns)
+        taste = {} if self.taste is None else self.taste.columns(rows, phase)
+        return {HISTORY_START: self._first.index_select(0, items), HISTORY_END: end, **taste}
+
+    def context(self, users: torch.Tensor, items: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What a model reads of pairs ``[B]``, not of user or item: taste features, if it does."""
+        if self.taste is None:
+            return {}
+        return self.taste.after[self.phase or PHASES[-1]].columns_of(users, items)
+
+    def summary(self) -> str:
+        """Name and size in words; RecBole counts the padding ID among users and items."""
+        users, items, rows = self.user_num - 1, self.item_num - 1, len(self.inter_feat)
+        return f"{self.dataset_name}, {users:,} users, {items:,} items, {rows:,} interactions"
 
     @property
     def is_old(self) -> np.ndarray:
@@ -216,6 +180,11 @@ class ColdStartDataset(Dataset):
         """What histories are ranges of, int64, shape ``[n_rows]``."""
         return self.history.users
 
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """What the data hold, in parts; see :mod:`recbole_mwuf.data.fingerprint`."""
+        return fingerprint(self)
+
     def ordered_rows(self, name: str, order: str = "data") -> np.ndarray:
         """Row numbers of one of the split's sets, in order of ``data``, ``time`` or ``user``."""
         rows = self.split.rows(name)
@@ -226,15 +195,56 @@ class ColdStartDataset(Dataset):
             return rows[np.argsort(users[rows], kind="stable")]
         return rows
 
-    def subset(self, name: str, phase: str | None = None) -> ColdStartDataset:
-        """One of the split's sets as a data set that RecBole's own loaders take.
+    # what RecBole's own loaders, evaluation and case study ask of a data set
+
+    def build(self) -> list[ColdStartDataset]:
+        """The sets of a run, for RecBole's ``data_preparation``: to train on, to validate, to test.
+
+        Returns:
+            list: the old items' interactions; those of the held-out items, or the warm-up sets if
+            no items are held out; the test set after the last phase. The first one is a window on
+            the whole data set, which a model and its trainer are built for.
+        """
+        old = self.copy(self.inter_feat)
+        old.part, old._window = "old", self._rows("old")
+        held_out = self.split.is_validation.any() and not self.config["score_validation"]
+        valid = self.subset(VALIDATION, PHASES[0]) if held_out else self.subset(WARM_SETS)
+        return [old, valid, self.subset("test", PHASES[-1])]
+
+    def subset(self, names: str | Sequence[str], phase: str | None = None) -> ColdStartDataset:
+        """Some of the split's sets as a data set that RecBole's own loaders take.
 
         Args:
-            name: One of :data:`~recbole_mwuf.data.split.SETS`, or ``validation``.
+            names: One or some of :data:`~recbole_mwuf.data.split.SETS`, or ``validation``.
             phase: As in :meth:`batch`.
         """
-        rows = torch.from_numpy(self.split.rows(name)).to(self.config["device"])
-        return self.copy(self.batch(rows, phase))
+        names = [names] if isinstance(names, str) else names
+        rows = torch.cat([self._rows(name) for name in names])
+        columns = select(self.inter_feat, rows)
+        columns.update(self._known(rows, columns[self.iid_field], phase))
+        part = self.copy(Interaction(columns).to("cpu"))  # RecBole sorts and counts in numpy
+        part.part, part.phase, part._window = "+".join(names), phase, None
+        return part
+
+    def _rows(self, name: str) -> torch.Tensor:
+        return torch.from_numpy(self.split.rows(name)).to(self.config["device"])
+
+    def __len__(self) -> int:
+        return super().__len__() if self._window is None else len(self._window)
+
+    def __getitem__(self, index: Any, join: bool = True) -> Interaction:
+        """Rows by number, as RecBole's loaders ask for them, with their item's history."""
+        if HISTORY_START in self.inter_feat:
+            return super().__getitem__(index, join)
+        rows = torch.arange(len(self)) if self._window is None else self._window
+        return self.batch(rows[index].reshape(-1).to(self.config["device"]))
+
+    def get_item_feature(self) -> Interaction:
+        """The features of every item and what it has shown by the end of the set's phase."""
+        items = torch.arange(self.item_num, device=self.config["device"])
+        features = {} if self.item_feat is None else self.item_feat.interaction
+        shown = {HISTORY_START: self._first, HISTORY_END: self._seen[self.phase or PHASES[-1]]}
+        return Interaction({self.iid_field: items, **features, **shown})
 
     def example(self) -> Interaction:
         """The first row, for a model that looks at one."""

@@ -27,6 +27,11 @@ class FirstSeen:
         numbers = (self._numbers.setdefault(k, len(self._numbers)) if k else NONE for k in keys)
         return np.fromiter(numbers, dtype=np.int64, count=len(keys))
 
+    def forget(self, n_left: int) -> None:
+        """Only the first sets are known."""
+        for key in list(self._numbers)[n_left:]:
+            del self._numbers[key]
+
 
 class ItemGroups:
     """The values of one field, for every item, and the sets that they make up.
@@ -52,6 +57,11 @@ class ItemGroups:
         self.values = np.concatenate([_widened(self.values, width), _widened(values, width)])
         self.sets = np.concatenate([self.sets, self._numbers.of(values)[:, None]])
 
+    def take_back(self, n_items: int) -> None:
+        """The items that were appended last are unknown again."""
+        self.values, self.sets = self.values[:-n_items], self.sets[:-n_items]
+        self._numbers.forget(_n_groups(self.sets))
+
 
 class PairGroups:
     """Items by their sets in two fields.
@@ -70,6 +80,11 @@ class PairGroups:
         pairs = np.concatenate([f.sets[len(self.sets) :] for f in self._fields], axis=1)
         pairs[(pairs == NONE).any(axis=1)] = NONE
         self.sets = np.concatenate([self.sets, self._numbers.of(pairs)[:, None]])
+
+    def take_back(self, n_items: int) -> None:
+        """The items that were appended last are unknown again."""
+        self.sets = self.sets[:-n_items]
+        self._numbers.forget(_n_groups(self.sets))
 
 
 def value_numbers(tokens: Sequence[str], width: float | None) -> np.ndarray:
@@ -95,6 +110,10 @@ def _band(token: str, width: float) -> object:
         return float(token) // width
     except ValueError:  # not a number: a value of its own
         return token
+
+
+def _n_groups(sets: np.ndarray) -> int:
+    return int(sets.max(initial=NONE)) + 1
 
 
 def _widened(values: np.ndarray, width: int) -> np.ndarray:

@@ -75,5 +75,8 @@ class Fields(Protocol):
     def num(self, field: str) -> int:
         """How many IDs a field has."""
 
+    def context(self, users: Tensor, items: Tensor) -> dict[str, Tensor]:
+        """What a model reads of pairs ``[B]``, not of user or item: taste features, if it does."""
+
     def example(self) -> Interaction:
         """One row, for a model that looks at one."""

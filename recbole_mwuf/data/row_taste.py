@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import numpy as np
 import torch
+from recbole.utils import FeatureSource, FeatureType
 from torch import Tensor
 
 from recbole_mwuf.data.split import PHASES, SETS
-from recbole_mwuf.data.taste import Taste
+from recbole_mwuf.data.taste import UNDIVIDED, Taste, possible_names
+from recbole_mwuf.errors import UserError
+
+
+@contextmanager
+def hidden_names(config: Any) -> Iterator[None]:
+    """While open, RecBole does not look for the taste features in the data set's files."""
+    numerical, own = config["numerical_features"], possible_names(config)
+    if missing := set(own).difference(numerical or ()):
+        raise UserError(
+            f"taste_fields={config['taste_fields']} needs {sorted(missing)} among the "
+            "numerical_features, where recbole_mwuf.Config puts them; RecBole's Config does not"
+        )
+    if own:
+        config["numerical_features"] = [name for name in numerical if name not in own]
+    try:
+        yield
+    finally:
+        config["numerical_features"] = numerical
 
 
 class RowTaste:
@@ -21,6 +44,7 @@ class RowTaste:
 
     Attributes:
         after: What has been counted after each phase; one and the same unless ``taste_online``.
+        training: The numbers of every row for training on it, ``[n_rows, n_numbers]``.
     """
 
     def __init__(
@@ -32,10 +56,10 @@ class RowTaste:
     ):
         self._pairs, self._device = rows[:2], device
         self.names = taste.names
-        training = set_of_row == SETS.index("old")
-        taste.add(*(column[training] for column in rows))
+        is_old = set_of_row == SETS.index("old")
+        taste.add(*(column[is_old] for column in rows))
         taste.pack()
-        numbers = taste.standardise(taste.of(*self._pairs), training)
+        numbers = taste.standardise(taste.of(*self._pairs), is_old)
         self._scoring = (PHASES[0], self._tensor(numbers))
         self.after = dict.fromkeys(PHASES, taste)
         if taste.online:
@@ -45,7 +69,29 @@ class RowTaste:
                 shown = set_of_row == SETS.index(phase)
                 taste.add(*(column[shown] for column in rows))
                 numbers[shown] = taste.of(*(column[shown] for column in self._pairs))
-        self._training = self._tensor(numbers)
+        self.training = self._tensor(numbers)
+
+    @classmethod
+    def of(cls, dataset: Any) -> RowTaste:
+        """That of a split data set, which knows it as float fields of interactions from then on.
+
+        Raises:
+            UserError: if the settings name fields that cannot be, or the data have such a field.
+        """
+        taste = Taste(dataset.config, dataset, dataset.item_num)
+        taste.set_old_items(dataset.is_old)
+        for name in taste.names:
+            if name in dataset.field2type:
+                raise UserError(
+                    f"taste_fields={taste.fields} adds a field '{name}', but the data have one of "
+                    "that name; leave it out of load_col"
+                )
+            dataset.set_field_property(name, FeatureType.FLOAT, FeatureSource.INTERACTION, 1)
+            dataset.field2bucketnum[name] = UNDIVIDED
+        columns = (dataset.uid_field, dataset.iid_field, dataset.label_field)
+        users, items, labels = (dataset.inter_feat[name].cpu().numpy() for name in columns)
+        device = dataset.config["device"]
+        return cls(taste, (users, items, labels), dataset.split.set_of_row, device)
 
     def _tensor(self, numbers: np.ndarray) -> Tensor:
         return torch.from_numpy(numbers).to(self._device)
@@ -58,7 +104,7 @@ class RowTaste:
             phase: None for training on them: what their own set shows is counted by then. Else
                 what is counted after the phase.
         """
-        numbers = self._training if phase is None else self._after(phase)
+        numbers = self.training if phase is None else self._after(phase)
         return self.after[PHASES[0]].columns(numbers.index_select(0, rows))
 
     def _after(self, phase: str) -> Tensor:

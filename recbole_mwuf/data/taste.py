@@ -24,6 +24,7 @@ from recbole_mwuf.data.protocols import Fields
 from recbole_mwuf.data.tally import Tally
 from recbole_mwuf.errors import UserError
 
+TASTE_SETTINGS = ("taste_fields", "taste_user_fields", "taste_bands", "taste_folds", "taste_online")
 _OF_USER = 5  # pseudo-samples that a user's mean label is smoothed by
 _OF_ALL = 50  # that a mean label of many users is smoothed by
 _ROWS_AT_ONCE = 1 << 17
@@ -97,6 +98,21 @@ class Taste:
             groups.append(columns[field].cpu().numpy())
         for pair in self._both.values():
             pair.catch_up()
+        self._set_groups()
+        new = np.arange(len(self.fold_of_item), len(self._groups[_EVERY]))
+        self.fold_of_item = np.append(self.fold_of_item, self._n_folds + new % self._n_folds)
+
+    def take_back(self, n_items: int) -> None:
+        """The items that were appended last are unknown again."""
+        for of_field in self._values.values():
+            of_field.take_back(n_items)
+        for of_pair in self._both.values():
+            of_pair.take_back(n_items)
+        self._set_groups()
+        self.fold_of_item = self.fold_of_item[:-n_items]
+
+    def _set_groups(self) -> None:
+        """What every item belongs to, ``[n_items, L]`` each."""
         self._groups: dict[Group, np.ndarray] = {
             **{("values", field): groups.values for field, groups in self._values.items()},
             **{("sets", field): groups.sets for field, groups in self._values.items()},
@@ -104,8 +120,6 @@ class Taste:
         }
         n_items = len(next(iter(self._groups.values())))
         self._groups[_EVERY] = np.zeros((n_items, 1), dtype=np.int64)
-        new = np.arange(len(self.fold_of_item), n_items)
-        self.fold_of_item = np.append(self.fold_of_item, self._n_folds + new % self._n_folds)
 
     def set_old_items(self, is_old: np.ndarray) -> None:
         """Cut the old items, bool ``[n_items]``, into folds of like size."""
@@ -202,6 +216,11 @@ class Taste:
         """
         pairs = torch.stack([numbers, torch.ones_like(numbers)], dim=2)
         return dict(zip(self.names, pairs.unbind(1)))
+
+    def columns_of(self, users: Tensor, items: Tensor) -> dict[str, Tensor]:
+        """:meth:`columns` of pairs ``[B]``."""
+        numbers = self.of(users.cpu().numpy(), items.cpu().numpy())
+        return self.columns(torch.from_numpy(numbers).to(users.device))
 
     def copy(self) -> Taste:
         """Another one that starts with the same samples and may count others."""

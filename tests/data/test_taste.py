@@ -330,9 +330,9 @@ def test_off_nothing_is_added(make):
     ("changes", "message"),
     [
         ({"taste_fields": ["nothing"]}, "taste_fields: 'nothing'"),
-        ({"taste_fields": "tags"}, "taste_fields is 'tags', but must be list"),
+        ({"taste_fields": "tags"}, "taste_fields is 'tags', but must be non-empty list"),
         ({"taste_folds": 1, **TASTE}, "taste_folds is 1"),
-        ({"taste_bands": {"category": 0}}, "taste_bands: 'category'"),
+        ({"taste_bands": {"category": 0}}, "taste_bands is {'category': 0}, but must be dict"),
         ({"base": "DSSM", **TASTE}, "base=DSSM reads no float fields"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dataset_converters import Options, convert
+from dataset_converters import Options, convert, sources
 from tests.dataset_converters import raw_layouts
 from tests.dataset_converters.converted import Converted
 
@@ -47,3 +47,10 @@ def ml_1m_raw(tmp_path: Path) -> Path:
     """A small MovieLens in the layout of ml-1m, unpacked."""
     raw_layouts.write_ml_1m(tmp_path / "ml-1m-raw", seed=1)
     return tmp_path / "ml-1m-raw"
+
+
+@pytest.fixture(params=[None, 40], ids=["one block", "many blocks"])
+def block_size(request, monkeypatch):
+    """Files in one block, and in blocks of a line or two."""
+    if request.param:
+        monkeypatch.setattr(sources, "BLOCK_BYTES", request.param)

@@ -27,3 +27,9 @@ class Converted:
         path = self.folder / f"{self.folder.name}.{suffix}"
         with open(path, encoding="utf-8", newline="") as file:
             return list(csv.reader(file, delimiter="\t"))
+
+
+def raw_rows(path: Path, separator: str = ",", header: bool = False) -> list[list[str]]:
+    """The cells of a raw file without quotes."""
+    lines = path.read_text("utf-8").splitlines()[header:]
+    return [line.split(separator) for line in lines]

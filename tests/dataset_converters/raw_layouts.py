@@ -196,6 +196,23 @@ def write_ml_100k(folder: Path, *, rows: int = 600, seed: int = 0) -> None:
     write_lines(folder / "u.item", map(film, range(1, 31)), "latin-1")
 
 
+def write_ml_10m(folder: Path, *, rows: int = 600, seed: int = 0) -> None:
+    """ratings.dat, movies.dat, tags.dat: half stars (whole ones without .0), UTF-8, no users."""
+    rng = np.random.default_rng(seed)
+    make_folder(folder)
+    ratings = (f"{u}::{i}::{r / 2:g}::{t}" for u, i, r, t in random_ratings(rng, rows, 1, 11))
+    write_lines(folder / "ratings.dat", ratings)
+    titles = [
+        "Heat (1995)::Action|Crime|Thriller",
+        "Shanghai Triad (Yao a yao yao dao waipo qiao) (1995)::Drama",
+        "Pull My Daisy (1958)::(no genres listed)",
+        "Cité des enfants perdus, La (1995)::Film-Noir|IMAX",
+        "Babylon, 5::Sci-Fi",
+    ]
+    write_lines(folder / "movies.dat", (f"{i}::{titles[i % len(titles)]}" for i in range(1, 31)))
+    write_lines(folder / "tags.dat", ("15::4973::excellent!::1215184630",))
+
+
 def write_ml_csv(folder: Path, *, rows: int = 600, seed: int = 0) -> None:
     """ratings.csv and movies.csv: half stars, quoted titles, series, no genres, no year."""
     rng = np.random.default_rng(seed)

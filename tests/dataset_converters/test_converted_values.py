@@ -5,36 +5,22 @@ from __future__ import annotations
 import csv
 import random
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from dataset_converters import ConversionError, sources
+from dataset_converters import ConversionError
 from tests.dataset_converters import raw_layouts
+from tests.dataset_converters.converted import raw_rows
 
-ML_1M = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "ml-1m.zip"
 NK = {"old_item_threshold": 20, "phase_size": 2}
-
-
-def raw_rows(path: Path, separator: str = ",", header: bool = False) -> list[list[str]]:
-    """The cells of a raw file without quotes."""
-    lines = path.read_text("utf-8").splitlines()[header:]
-    return [line.split(separator) for line in lines]
 
 
 def unknown_rows(ids: set[str], known: list[list[str]]) -> list[list[str]]:
     """The rows of unknowns that follow the feature rows ``known``."""
     missing = sorted(map(int, ids - {row[0] for row in known}))
     return [[str(number)] + [""] * (len(known[0]) - 1) for number in missing]
-
-
-@pytest.fixture(params=[None, 40], ids=["one block", "many blocks"])
-def block_size(request, monkeypatch):
-    """Files in one block, and in blocks of a line or two."""
-    if request.param:
-        monkeypatch.setattr(sources, "BLOCK_BYTES", request.param)
 
 
 def test_taobao_without_filter(run, taobao_raw, block_size):
@@ -162,81 +148,6 @@ def test_cikm_rounds_are_merged_in_order(run, cikm_raw, tmp_path):
     assert out.report["repeated_ids"]["user"] == 47 + 70 - len(users)
 
 
-def test_ml_1m_layout(run, ml_1m_raw, block_size):
-    out = run("movielens", ml_1m_raw, name="mini")
-    assert out.rows("inter") == raw_rows(ml_1m_raw / "ratings.dat", "::")
-    assert out.rows("user") == [
-        [u, age, gender, job, zip_code]
-        for u, gender, age, job, zip_code in raw_rows(ml_1m_raw / "users.dat", "::")
-    ]
-    assert out.rows("item")[:4] == [
-        ["1", "Misérables, Les", "1995", "Drama Children's Film-Noir"],
-        ["2", "Alien³", "1992", "Drama Children's Film-Noir"],
-        ["3", "Metisse (Café)", "1993", "Drama Children's Film-Noir"],
-        ["4", "Heat", "1995", "Drama Children's Film-Noir"],
-    ]
-
-
-def test_ml_100k_layout(run, tmp_path):
-    raw_layouts.write_ml_100k(tmp_path / "raw", seed=2)
-    out = run("movielens", tmp_path / "raw")
-    assert out.rows("inter") == raw_rows(tmp_path / "raw" / "u.data", "\t")
-    assert out.rows("user") == raw_rows(tmp_path / "raw" / "u.user", "|")
-    assert out.header("item")[-1] == "class:token_seq"  # as in RecBole's own ml-100k
-    lines = (tmp_path / "raw" / "u.item").read_text("latin-1").splitlines()
-    names = [
-        "unknown",
-        "Action",
-        "Adventure",
-        "Animation",
-        "Children's",
-        "Comedy",
-        "Crime",
-        "Documentary",
-        "Drama",
-        "Fantasy",
-        "Film-Noir",
-        "Horror",
-        "Musical",
-        "Mystery",
-        "Romance",
-        "Sci-Fi",
-        "Thriller",
-        "War",
-        "Western",
-    ]
-    assert len(lines) == len(out.rows("item"))
-    for line, row in zip(lines, out.rows("item")):
-        cells = line.split("|")
-        genres = [name for name, flag in zip(names, cells[5:]) if flag == "1"]
-        title, year = ("unknown", "") if row[0] == "30" else (f"Café No {row[0]}", "1995")
-        assert row == [cells[0], title, year, " ".join(genres)]
-    assert out.rows("item")[-1] == ["30", "unknown", "", "unknown"]
-
-
-def test_ml_csv_layout(run, tmp_path):
-    raw_layouts.write_ml_csv(tmp_path / "raw", seed=2)
-    out = run("movielens", tmp_path / "raw")
-    raw = raw_rows(tmp_path / "raw" / "ratings.csv", header=True)
-    assert [[u, i, float(r), t] for u, i, r, t in out.rows("inter")] == [
-        [u, i, float(r), t] for u, i, r, t in raw
-    ]
-    assert not (out.folder / "out.user").exists()
-    assert out.rows("item")[:6] == [
-        ["1", '"Great Performances" Cats', "1998", "Musical"],
-        ["2", "Fawlty Towers", "1975", "Comedy"],
-        ["3", "Babylon 5", "", ""],
-        ["4", "Amélie – 天使", "2001", "Comedy IMAX"],
-        ["5", "None ", "2010", "Sci-Fi"],  # the space: else RecBole reads a missing title
-        ["6", "American President, The", "1995", "Comedy Drama Romance"],
-    ]
-
-
-def test_genre_with_a_space_stays_one_token(run, ml_1m_raw):
-    (ml_1m_raw / "movies.dat").write_text("1::Heat (1995)::Film Noir|Drama\n", "latin-1")
-    assert run("movielens", ml_1m_raw).rows("item")[0][3] == "Film_Noir Drama"
-
-
 def test_settings_file_fits_the_data(run, ml_1m_raw, taobao_raw):
     out = run("movielens", ml_1m_raw, name="mini")
     settings = yaml.safe_load((out.folder / "mini.yaml").read_text())
@@ -251,33 +162,7 @@ def test_settings_file_fits_the_data(run, ml_1m_raw, taobao_raw):
         assert set(columns) <= {name.split(":")[0] for name in out.header(suffix)}
 
 
-@pytest.mark.skipif(not ML_1M.exists(), reason=f"{ML_1M} (MovieLens-1M) is not here")
-def test_real_ml_1m_equals_the_raw_files(run, tmp_path):
-    import zipfile
-
-    with zipfile.ZipFile(ML_1M) as archive:
-        raw = {
-            name: [
-                line.split("::")
-                for line in archive.read(f"ml-1m/{name}.dat").decode("latin-1").splitlines()
-            ]
-            for name in ("ratings", "users", "movies")
-        }
-    out = run("movielens", ML_1M, name="ml-1m")
-    assert out.rows("inter") == raw["ratings"]
-    assert len(raw["ratings"]) == 1_000_209
-    assert out.rows("user") == [[u, a, g, o, z] for u, g, a, o, z in raw["users"]]
-    assert len(raw["users"]) == 6_040
-    assert len(raw["movies"]) == len(out.rows("item")) == 3_883
-    for (number, title, genres), row in zip(raw["movies"], out.rows("item")):
-        assert row[0] == number
-        words, year = title[:-6], title[-6:]  # every title of ml-1m ends in "(year)"
-        assert [row[1], f"({row[2]})"] == [" ".join(words.split()), year]
-        assert row[3].split(" ") == genres.split("|")
-    assert out.report["items_by_group"] == {"old": 1420, "new": 961, "too_few": 1325}
-
-
-@pytest.mark.parametrize("name", ["ml-1m", "ml-csv", "taobao-ad", "cikm2019"])
+@pytest.mark.parametrize("name", ["ml-1m", "ml-10m", "ml-csv", "taobao-ad", "cikm2019"])
 def test_recbole_loads_the_result(run, tmp_path, name, monkeypatch, taobao_raw, cikm_raw):
     pytest.importorskip("recbole")
     from recbole.config import Config

@@ -13,6 +13,7 @@ from tests.dataset_converters import raw_layouts
 WRITERS = {
     "movielens-1m": raw_layouts.write_ml_1m,
     "movielens-100k": raw_layouts.write_ml_100k,
+    "movielens-10m": raw_layouts.write_ml_10m,
     "movielens-csv": raw_layouts.write_ml_csv,
     "taobao": lambda folder: raw_layouts.write_taobao(
         folder, rows=30, ads=5, profiles=9, users_without_profile=1, copies=0
@@ -37,6 +38,10 @@ BAD_LINES = [
     ("movielens-100k", "u.user", 2, b"1|2", "5 columns"),
     ("movielens-100k", "u.item", 2, b"2|B|c|d|e|" + b"|".join([b"2"] * 19), "19 genre flags"),
     ("movielens-100k", "u.item", 2, b"2|B|c|d|e|0|1", "24 columns"),
+    ("movielens-10m", "ratings.dat", 2, b"1::2::5.5::4", "a number from 0.5 to 5 as rating"),
+    ("movielens-10m", "ratings.dat", 2, b"1::2::3,5::4", "a number from 0.5 to 5 as rating"),
+    ("movielens-10m", "movies.dat", 5, b"4::Am\xe9lie (2001)::Drama", "utf-8 text"),
+    ("movielens-10m", "movies.dat", 5, b"4::Heat (1995)", "3 columns"),
     ("movielens-csv", "ratings.csv", 2, b"1,2,0,4", "a number from 0.5 to 5 as rating"),
     ("movielens-csv", "ratings.csv", 2, b"1,2,nan,4", "a number from 0.5 to 5 as rating"),
     ("movielens-csv", "movies.csv", 5, b'4,"Heat (1995),Drama', "3 columns"),
@@ -159,11 +164,21 @@ def test_empty_file(run, tmp_path, layout, file):
         run(layout.split("-")[0], tmp_path / "raw", min_item_count=0)
 
 
-def test_header_only(run, tmp_path):
-    WRITERS["taobao"](tmp_path / "raw")
-    (tmp_path / "raw" / "raw_sample.csv").write_text("user,time_stamp,adgroup_id,pid,nonclk,clk\n")
-    with pytest.raises(ConversionError, match=r"raw_sample.csv: found no rows below the header"):
-        run("taobao", tmp_path / "raw")
+@pytest.mark.parametrize(
+    ("layout", "file"),
+    [
+        ("taobao", "raw_sample.csv"),
+        ("taobao", "ad_feature.csv"),
+        ("movielens-csv", "ratings.csv"),
+        ("movielens-csv", "movies.csv"),
+    ],
+)
+def test_header_only(run, tmp_path, layout, file):
+    WRITERS[layout](tmp_path / "raw")
+    path = tmp_path / "raw" / file
+    path.write_bytes(path.read_bytes().split(b"\n")[0] + b"\n")
+    with pytest.raises(ConversionError, match=rf"{file}: found no rows below the header"):
+        run(layout.split("-")[0], tmp_path / "raw")
 
 
 @pytest.mark.parametrize(
@@ -180,6 +195,7 @@ def test_another_header(run, tmp_path, layout, file):
     ("layout", "file"),
     [
         ("movielens-1m", "users.dat"),
+        ("movielens-10m", "movies.dat"),
         ("movielens-csv", "movies.csv"),
         ("taobao", "user_profile.csv"),
         ("cikm2019", "item.csv"),
@@ -216,3 +232,16 @@ def test_another_data_set(run, tmp_path, layout, command, right):
 def test_one_input_only(run, tmp_path, command):
     with pytest.raises(ConversionError, match="found 2 paths, expected one"):
         run(command, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("block_bytes", [1000, 1 << 20])
+def test_the_longest_line(run, tmp_path, monkeypatch, block_bytes):
+    monkeypatch.setattr(sources, "BLOCK_BYTES", block_bytes)
+    WRITERS["movielens-1m"](tmp_path / "raw")
+    film = b"3::%s (1995)::Drama"
+    title = b"x" * (sources.LINE_BYTES - len(film % b""))
+    damage(tmp_path / "raw", "movies.dat", 3, film % title)
+    assert run("movielens", tmp_path / "raw").rows("item")[2][1] == title.decode()
+    damage(tmp_path / "raw", "movies.dat", 3, film % (title + b"x"))
+    with pytest.raises(ConversionError, match=r"movies.dat, line 3: found a line of more than 131"):
+        run("movielens", tmp_path / "raw", name="other")

@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from recbole_mwuf.data import WARM_SETS
+from recbole_mwuf.errors import UserError
 from recbole_mwuf.online import ItemWarmer
 from recbole_mwuf.quick_start import run
 from tests.online.test_added_items import renamed
 from tests.online.test_equals_phases import FLOAT_ERROR, online_scores, trainer_scores
+from tests.online.test_failures import fail_after
 
 TASTE = {"taste_fields": ["tags", "category"], "taste_user_fields": ["age"]}
 BASES = ["WideDeep", "DCN", "FM", "DIN"]
@@ -164,3 +166,54 @@ def test_the_exported_scorer_takes_them_as_an_input(arrive, base):
     assert INPUT in names
     (scores,) = session.run(None, {n: v for n, v in inputs.items() if n in names})
     assert np.abs(scores - online_scores(arrived, warmer)).max() < 1e-5
+
+
+def test_a_failed_observation_moves_no_number(arrive, monkeypatch):
+    arrived = arrive(**TASTE, taste_online=True)
+    warmer, other = ItemWarmer.load(arrived.path), ItemWarmer.load(arrived.path)
+    test = arrived.interactions("test")
+    pair = [torch.from_numpy(warmer.catalog.ids(f, test[f])) for f in ("user_id", "item_id")]
+    before = warmer.catalog.context(*pair)
+    with monkeypatch.context() as patch:
+        fail_after(patch, 0, MemoryError("full"))
+        with pytest.raises(MemoryError):
+            warmer.observe(arrived.interactions("warm_a"))
+    after = warmer.catalog.context(*pair)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    for each in (warmer, other):
+        each.observe(arrived.interactions("warm_a"))
+    after, expected = (each.catalog.context(*pair) for each in (warmer, other))
+    assert not torch.equal(before["taste_user"], after["taste_user"])
+    assert all(torch.equal(after[name], expected[name]) for name in before)
+
+
+def test_items_that_cannot_start_leave_no_set_behind(arrive, monkeypatch):
+    """A new set's number goes back with its item: else a checkpoint would number them otherwise."""
+    features = pd.DataFrame(
+        {"item_id": ["a", "b"], "category": ["c2", "c1"], "tags": ["t1", "t2 t1"]}
+    )
+    warmer = ItemWarmer.load(arrive(**TASTE, taste_online=True).path)
+    with monkeypatch.context() as patch:
+        patch.setattr(warmer.model, "add_items", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            warmer.add_items(features[:1])
+    warmer.add_items(features[1:])
+    events = pd.DataFrame(
+        {"user_id": ["3", "4"], "item_id": "b", "label": [1, 1], "timestamp": 2e9}
+    )
+    warmer.observe(events)
+    warmer.add_items(features[:1].assign(category="c1", tags="t2 t1"))  # of the same sets
+    pair = torch.tensor([3, 5]), torch.from_numpy(warmer.catalog.ids("item_id", ["a", "a"]))
+    before = warmer.catalog.context(*pair)
+    warmer.save("state.pth")
+    after = ItemWarmer.load("state.pth").catalog.context(*pair)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_checkpoint_that_lacks_a_part_is_refused(arrive):
+    path = arrive(**TASTE).path
+    content = torch.load(path, weights_only=True)
+    del content["catalog"]["taste"]["scale"]
+    torch.save(content, path)
+    with pytest.raises(UserError, match="taste features is incomplete: there is no 'scale'"):
+        ItemWarmer.load(path)

@@ -50,7 +50,7 @@ def time_spent(results: list[dict], run_log: list[dict]) -> str:
     if not results:
         return ""
     steps = "Seconds, mean over the runs that took the step:"
-    parts = [savings(results), _sitting_table(run_log), steps, _step_table(results)]
+    parts = [savings(results), _run_log_table(run_log), steps, _step_table(results)]
     return "\n\n".join(["## Time", *parts])
 
 
@@ -93,7 +93,7 @@ def savings(results: list[dict]) -> str:
     )
 
 
-def _sitting_table(run_log: list[dict]) -> str:
+def _run_log_table(run_log: list[dict]) -> str:
     rows = [
         [s["started"], s["workers"], _minutes(s["seconds"]), s["finished"], s["failed"]]
         for s in run_log

@@ -19,9 +19,18 @@ def create_base(config: Any, dataset: Any) -> nn.Module:
         dataset: The data set it is built for.
 
     Raises:
-        UserError: if the base does not read the taste features that the data set brings.
+        UserError: if it cannot be built with these settings, or does not read the taste features.
     """
-    base = config.base_class(config, dataset).to(config["device"])
+    try:
+        base = config.base_class(config, dataset).to(config["device"])
+    except (AssertionError, IndexError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        # such as heads that do not divide the embedding size, or too few dropout_probs
+        raise UserError(
+            f"base={config['base']} cannot be built with these settings: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     taste = set(possible_names(config)).intersection(dataset.fields())
     if not taste <= set(getattr(base, "float_field_names", ())):
         raise UserError(

@@ -45,6 +45,7 @@ class ColumnTable(ItemTable):
         super().__init__(base, dataset)
         self._item_fields = set(dataset.fields(source=[FeatureSource.ITEM]))
         self._item_feat = dataset.item_feat
+        self._context = dataset.context
         self._n_users = dataset.user_num
         self._row = dataset.example()
         self._first_order = base.first_order_linear
@@ -159,6 +160,9 @@ class ColumnTable(ItemTable):
 
     def feature_columns(self, items: Tensor) -> dict[str, Tensor]:
         return {} if self._item_feat is None else select(self._item_feat, items)
+
+    def pair_columns(self, users: Tensor, items: Tensor) -> dict[str, Tensor]:
+        return self._context(users, items)
 
     @torch.no_grad()
     def features_of(self, items: Tensor) -> Tensor:

@@ -1,0 +1,28 @@
+"""Registers for one test, and finds RecBole's quick start where it can be imported."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+import pytest
+
+import recbole_mwuf
+
+
+@pytest.fixture
+def registered():
+    """RecBole knows this package's names within a test, and no longer."""
+    recbole_mwuf.register()
+    yield
+    recbole_mwuf.unregister()
+
+
+@pytest.fixture
+def quick_start() -> ModuleType:
+    """``recbole.quick_start``, which needs ray."""
+    try:
+        importlib.import_module("ray.tune")
+    except (ImportError, AttributeError) as error:
+        pytest.skip(f"recbole.quick_start needs ray, which cannot be imported here: {error}")
+    return importlib.import_module("recbole.quick_start")
