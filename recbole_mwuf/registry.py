@@ -43,6 +43,8 @@ _OWN = {
         "NARM": "recbole_mwuf.model.base.sequence_encoders",
         "SASRec": "recbole_mwuf.model.base.sequence_encoders",
         "STAMP": "recbole_mwuf.model.base.sequence_encoders",
+        "TasteMean": "recbole_mwuf.model.base.taste_rivals",
+        "UserMean": "recbole_mwuf.model.base.taste_rivals",
     },
 }
 # they bypass the table of ID embeddings that all other context-aware models of RecBole read; a
