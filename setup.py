@@ -50,6 +50,7 @@ setup(
         "tabulate",
     ],
     extras_require={
+        "boost": ["lightgbm>=4"],
         "export": EXPORT,
         "hyper": ["hyperopt>=0.3"],
         "test": [

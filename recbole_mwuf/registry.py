@@ -43,6 +43,7 @@ _OWN = {
         "NARM": "recbole_mwuf.model.base.sequence_encoders",
         "SASRec": "recbole_mwuf.model.base.sequence_encoders",
         "STAMP": "recbole_mwuf.model.base.sequence_encoders",
+        "TasteBoost": "recbole_mwuf.model.base.taste_boost",
         "TasteMean": "recbole_mwuf.model.base.taste_rivals",
         "UserMean": "recbole_mwuf.model.base.taste_rivals",
     },

@@ -24,7 +24,7 @@ from recbole_mwuf.config.checks import (
 )
 from recbole_mwuf.config.notes import notes_on
 from recbole_mwuf.data.fingerprint import files_digest
-from recbole_mwuf.data.taste import possible_names
+from recbole_mwuf.data.taste_fields import possible_names
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.registry import get_base, get_model, is_warm_up_method, settings_of
 from recbole_mwuf.settings import Setting, properties_dir, read_properties, read_settings

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START, ColdStartDataset, select
 from recbole_mwuf.data.split import PHASES
-from recbole_mwuf.data.taste import UNDIVIDED, Taste, possible_names
+from recbole_mwuf.data.taste import Taste
+from recbole_mwuf.data.taste_fields import UNDIVIDED, possible_names
 from recbole_mwuf.errors import UserError
 
 _TOKENS = (FeatureType.TOKEN, FeatureType.TOKEN_SEQ)

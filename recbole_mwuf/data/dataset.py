@@ -18,7 +18,7 @@ from recbole_mwuf.data.fingerprint import fingerprint
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.row_taste import RowTaste, hidden_names
 from recbole_mwuf.data.split import PHASES, VALIDATION, WARM_SETS, cold_start_split
-from recbole_mwuf.data.taste import TASTE_SETTINGS
+from recbole_mwuf.data.taste_fields import TASTE_SETTINGS
 from recbole_mwuf.errors import UserError
 
 # the settings that the content of a loaded data set depends on: RecBole's list and what it lacks

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from recbole_mwuf.data.split import VALIDATION
-from recbole_mwuf.data.taste import TASTE_SETTINGS
+from recbole_mwuf.data.taste_fields import TASTE_SETTINGS
 
 _ATOMIC = ("inter", "user", "item")  # endings of the files that a data set is loaded from
 _BLOCK = 2**22  # bytes that are read at a time

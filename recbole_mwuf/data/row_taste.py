@@ -12,7 +12,8 @@ from recbole.utils import FeatureSource, FeatureType
 from torch import Tensor
 
 from recbole_mwuf.data.split import PHASES, SETS
-from recbole_mwuf.data.taste import UNDIVIDED, Taste, possible_names
+from recbole_mwuf.data.taste import Taste
+from recbole_mwuf.data.taste_fields import UNDIVIDED, possible_names
 from recbole_mwuf.errors import UserError
 
 

@@ -9,26 +9,24 @@ unless ``taste_online`` lets it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import copy
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import torch
-from recbole.utils import FeatureSource, FeatureType
+from recbole.utils import FeatureType
 from torch import Tensor
 
 from recbole_mwuf.data.item_groups import NONE, ItemGroups, PairGroups, value_numbers
 from recbole_mwuf.data.protocols import Fields
 from recbole_mwuf.data.tally import Tally
-from recbole_mwuf.errors import UserError
+from recbole_mwuf.data.taste_fields import check_fields, names_of
 
-TASTE_SETTINGS = ("taste_fields", "taste_user_fields", "taste_bands", "taste_folds", "taste_online")
 _OF_USER = 5  # pseudo-samples that a user's mean label is smoothed by
 _OF_ALL = 50  # that a mean label of many users is smoothed by
 _ROWS_AT_ONCE = 1 << 17
-UNDIVIDED = 2  # how many buckets RecBole gives a float field that is not cut into buckets
 _SEED = 0  # folds follow from the data, not from a run's seed
 
 Group = tuple[str, ...]  # of items: by a field's values, its set of values, two fields' sets
@@ -57,7 +55,7 @@ class Taste:
         self.fields = list(config["taste_fields"])
         self.online: bool = config["taste_online"]
         self._user_fields = list(config["taste_user_fields"] or ())
-        _check_fields(dataset, self.fields, self._user_fields)
+        check_fields(dataset, self.fields, self._user_fields)
         self._n_folds: int = config["taste_folds"]
         self._pairs = list(combinations(self.fields, 2))
         sequences = dataset.fields(ftype=[FeatureType.TOKEN_SEQ])
@@ -165,7 +163,13 @@ class Taste:
         numbers = np.empty((len(users), len(self.names)), dtype=np.float32)
         for part in _parts(len(users)):
             numbers[part] = np.concatenate(list(self._columns(users[part], items[part])), axis=1)
-        return (numbers - self._mean) / self._scale
+        return self._standardised(numbers)
+
+    def _standardised(self, numbers: np.ndarray) -> np.ndarray:
+        """In place: there are many."""
+        numbers -= self._mean
+        numbers /= self._scale
+        return numbers
 
     def _columns(self, users: np.ndarray, items: np.ndarray) -> Iterator[np.ndarray]:
         """The numbers as they are, not standardised; float64, ``[B, 1]`` each."""
@@ -200,13 +204,12 @@ class Taste:
             training: bool, ``[n_rows]``.
 
         Returns:
-            np.ndarray: the same, standardised.
+            np.ndarray: the same array, standardised.
         """
-        chosen = numbers[training].astype(np.float64)
-        scale = chosen.std(axis=0)
-        self._mean = chosen.mean(axis=0).astype(np.float32)
-        self._scale = np.where(scale > 0, scale, 1).astype(np.float32)
-        return (numbers - self._mean) / self._scale
+        columns = (column[training].astype(np.float64) for column in numbers.T)
+        moments = np.array([(column.mean(), column.std() or 1.0) for column in columns])
+        self._mean, self._scale = moments.T.astype(np.float32)
+        return self._standardised(numbers)
 
     def columns(self, numbers: Tensor) -> dict[str, Tensor]:
         """Numbers ``[B, n_numbers]`` as columns of a batch, the way RecBole keeps float fields.
@@ -244,47 +247,6 @@ class Taste:
         n_folds = 2 * self._n_folds
         tallies = (Tally.from_tensor(content, n_folds) for content in tensors["tallies"])
         self._tallies = dict(zip(self._tallies, tallies))
-
-
-def names_of(fields: list[str], user_fields: list[str], many_valued: list[str]) -> list[str]:
-    """Names of the numbers that fields of items and users lead to."""
-    names = ["user"]
-    for field in fields:
-        kinds = ["mean", "count"]
-        if field in many_valued:
-            kinds += ["min", "max", "set_mean", "set_count"]
-        names += [f"{field}_{kind}" for kind in kinds]
-    names += [f"all_{field}" for field in fields]
-    names += [f"all_{one}_{other}" for one, other in combinations(fields, 2)]
-    names += [f"{user}_{field}" for user in user_fields for field in fields]
-    return [f"taste_{name}" for name in names]
-
-
-def possible_names(settings: Mapping[str, Any]) -> list[str]:
-    """Names of all numbers that ``taste_fields`` and ``taste_user_fields`` can lead to.
-
-    A field whose items have one value each leads to fewer; which fields do, the data will tell.
-    """
-    fields = list(settings["taste_fields"] or ())
-    return names_of(fields, list(settings["taste_user_fields"] or ()), fields) if fields else []
-
-
-def _check_fields(dataset: Fields, fields: list[str], user_fields: list[str]) -> None:
-    """Refuse fields that are no tokens of items or users."""
-    tokens = [FeatureType.TOKEN, FeatureType.TOKEN_SEQ]
-    wanted = [
-        ("taste_fields", fields, dataset.fields(tokens, [FeatureSource.ITEM])),
-        ("taste_user_fields", user_fields, dataset.fields(tokens[:1], [FeatureSource.USER])),
-    ]
-    for setting, given, known in wanted:
-        for field in given:
-            if field not in known:
-                raise UserError(
-                    f"{setting}: '{field}' is not among the loaded token features {known}; see "
-                    "load_col"
-                )
-        if len(set(given)) < len(given):
-            raise UserError(f"{setting}={given} names a field twice")
 
 
 def _parts(n_rows: int) -> Iterator[slice]:

@@ -13,7 +13,7 @@ import recbole.trainer
 from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mwuf.compat import newer_scipy_and_hyperopt, replaced
-from recbole_mwuf.data.taste import TASTE_SETTINGS
+from recbole_mwuf.data.taste_fields import TASTE_SETTINGS
 from recbole_mwuf.integration.checkpoints import readable_checkpoints
 from recbole_mwuf.integration.config import configs_of_own
 from recbole_mwuf.integration.lookups import dataset_named, importable_models, trainer_named

@@ -76,13 +76,17 @@ def export(warmer: ItemWarmer, folder: str | Path) -> None:
         folder: Is created if need be.
 
     Raises:
-        UserError: if the packages of the extra ``export`` are missing.
+        UserError: if the packages of the extra ``export`` are missing, or the base is none for
+            ONNX.
     """
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise UserError(f"{error}; pip install 'recbole-mwuf[export]'") from error
+    base = warmer.model.base
+    if not getattr(base, "exportable", True):
+        raise UserError(f"base={type(base).__name__} cannot be written as ONNX; take another one")
     folder = Path(folder)
     with warmer.lock:
         modules: dict[str, Served] = {"scorer": Scorer(warmer), **warmer.model.served_modules()}

@@ -13,7 +13,8 @@ from recbole.utils import FeatureSource, FeatureType
 from recbole_mwuf.config import Config
 from recbole_mwuf.data import PHASES, SETS, ColdStartDataset
 from recbole_mwuf.data.row_taste import RowTaste
-from recbole_mwuf.data.taste import Taste, possible_names
+from recbole_mwuf.data.taste import Taste
+from recbole_mwuf.data.taste_fields import possible_names
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.base import create_base
 from tests.conftest import tiny_interactions, write_tiny

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from recbole_mwuf.data.taste import possible_names
+from recbole_mwuf.data.taste_fields import possible_names
 from recbole_mwuf.errors import UserError
 
 
