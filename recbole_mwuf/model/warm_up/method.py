@@ -196,7 +196,6 @@ class WarmUpMethod(AbstractRecommender):
         return {}
 
     # what every method can use
-
     def log_loss(self, interaction: Interaction, ids: ItemIDs) -> Tensor:
         """The base's mean loss of a batch in which every sample's item has the given IDs."""
         return self.objective.loss(self.table, interaction, ids)
@@ -213,7 +212,7 @@ class WarmUpMethod(AbstractRecommender):
     def register_item_features(self, config: Any, otherwise: str = "") -> None:
         """Keep X_v of every item, flattened, as ``item_features`` ``[n_items, n_features · k]``.
 
-        It is fixed while the base is: computed once per item, not once per sample.
+        It is fixed while the base is: computed once.
 
         Args:
             config: Names data set and method in the message.
