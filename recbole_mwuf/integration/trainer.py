@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from recbole.trainer import Trainer
 from recbole.utils import set_color
 
@@ -69,6 +70,8 @@ class PhaseTrainer(Trainer):
             items that ``validation_items`` holds out, before their first interaction; without
             them the warm-up sets, which a report contains as well.
         """
+        if self.config["torch_threads"] is not None:
+            torch.set_num_threads(self.config["torch_threads"])
         self.config["show_progress"] = show_progress
         data = self.data = train_data.dataset
         send_parameters(self.model)  # RecBole gives every process another seed

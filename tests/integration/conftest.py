@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from types import ModuleType
 
 import pytest
@@ -11,8 +12,9 @@ import recbole_mwuf
 
 
 @pytest.fixture
-def registered():
-    """RecBole knows this package's names within a test, and no longer."""
+def registered(monkeypatch):
+    """RecBole knows this package's names within a test, and no longer; it reads ``sys.argv``."""
+    monkeypatch.setattr(sys, "argv", ["script.py"])
     recbole_mwuf.register()
     yield
     recbole_mwuf.unregister()
