@@ -6,6 +6,7 @@ overrides: :class:`~recbole_mwuf.data.ColdStartDataset`, :class:`~recbole_mwuf.c
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,7 @@ from scipy.sparse import dok_matrix
 
 # numpy >= 2 lacks the names that RecBole's Config.compatibility_settings reads
 _NUMPY_NAMES = {"float_": np.float64, "complex_": np.complex128, "unicode_": np.str_}
+_NOT_OURS = r"(?!recbole_mwuf\b|dataset_converters\b|__main__$)"  # what a module's name is to match
 _agg, _read_csv = pd.Series.agg, pd.read_csv
 _exhaustive_search = hyper_tuning.exhaustive_search
 _ABSENT = object()
@@ -46,6 +48,10 @@ def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
             delattr(owner, name)
         else:
             setattr(owner, name, before)
+
+
+# cells that stand for no number; of a token or a sequence only an empty cell does
+MISSING_NUMBERS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 
 
 @contextmanager
@@ -74,15 +80,19 @@ def _agg_values(self: pd.Series, func: Any = None, *args: Any, **kwargs: Any) ->
     return self.map(len) if func is len else _agg(self, func, *args, **kwargs)
 
 
-def _read_csv_for_recbole(*args: Any, **kwargs: Any) -> pd.DataFrame:
+def _read_csv_for_recbole(*args: Any, **kwargs: Any) -> Any:
     """What ``_load_feat`` reads, by pandas' C engine if the separator is one character.
 
     RecBole asks for the Python engine, which takes seven times as long (5 s for ML-1M) and
-    converts numbers as ``high`` does. pandas >= 3: ``_load_feat`` fills the empty cells of a
-    sequence field in a copy and then cannot split them; here they come filled.
+    converts numbers as ``high`` does. For pandas the text NA is no value, but an item may be
+    called NA. pandas >= 3: ``_load_feat`` fills the empty cells of a sequence field in a copy and
+    then cannot split them; here they come filled.
     """
     if len(kwargs.get("delimiter") or "") == 1:
         kwargs |= {"engine": "c", "float_precision": "high"}
+    if isinstance(kinds := kwargs.get("dtype"), dict):
+        missing = {name: [""] if kind is str else MISSING_NUMBERS for name, kind in kinds.items()}
+        kwargs |= {"keep_default_na": False, "na_values": missing}
     frame = _read_csv(*args, **kwargs)
     for name in frame:
         if str(name).endswith("_seq"):
@@ -113,8 +123,11 @@ def _search(*args: Any, **kwargs: Any) -> list:
 
 
 def silence_recbole() -> None:
-    """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
-    for category in (FutureWarning, ChainedAssignmentError):
-        warnings.filterwarnings("ignore", category=category, module="recbole")
-    # columns of pandas 3 are not writable; no one writes to a loaded data set
-    warnings.filterwarnings("ignore", "The given NumPy array is not writable", module="recbole")
+    """Hide what other people's code warns of, which the user of this package cannot mend.
+
+    Warnings of this package stay, and all of them if Python was told what to show (``-W``).
+    """
+    if sys.warnoptions:
+        return
+    for category in (FutureWarning, DeprecationWarning, UserWarning, ChainedAssignmentError):
+        warnings.filterwarnings("ignore", category=category, module=_NOT_OURS)

@@ -6,9 +6,9 @@ A method or base of anyone's declares its settings in code: ``Setting(default, k
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,20 +16,9 @@ from typing import Any
 
 import yaml
 
+from recbole_mwuf import kinds
 from recbole_mwuf.errors import UserError
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "bool": (bool,),
-    "int": (int,),
-    "float": (int, float),
-    "str": (str,),
-    "dict": (dict,),
-    "list": (list, tuple),
-}
-_BOUNDED = re.compile(
-    r"(?:(?P<low>[-\d.e]+) (?P<from><=?) )?(?P<type>(?:list of )?(?:int|float))"
-    r"(?: (?P<to><=?|>=?) (?P<high>[-\d.e]+))?"
-)
 _LINE = re.compile(r"^(?P<name>\w+):.*?\s# \((?P<kind>[^)]+)\) (?P<help>.*)$")
 _MORE = re.compile(r"^\s+# (.*)$")
 
@@ -40,9 +29,8 @@ class Setting:
 
     Attributes:
         default: What it is unless it is given; None may then always be given.
-        kind: ``bool``, ``str``, ``dict``, ``list``; ``int``, ``float`` or ``list of int`` with
-            bounds, such as ``int >= 1``, ``float > 0``, ``0 <= float < 1``; or the words it takes:
-            ``full | init``. ``, or ~`` at the end admits None.
+        kind: As :func:`recbole_mwuf.kinds.fits` takes it: ``bool``, ``float > 0``, the words
+            ``full | init``, ``list of int >= 1``. ``, or ~`` at the end admits None.
         help: Its meaning, with the unit.
 
     Examples:
@@ -71,7 +59,7 @@ class Setting:
     @property
     def choices(self) -> tuple[str, ...]:
         """The words that it takes; empty if it is no choice of words."""
-        return tuple(self._plain_kind.split(" | ")) if " | " in self._plain_kind else ()
+        return kinds.choices(self._plain_kind)
 
     def check(self, name: str, value: object) -> None:
         """Refuse a value of another type or out of range.
@@ -86,43 +74,10 @@ class Setting:
         """Why a value cannot be, empty if it can."""
         if value is None:
             return "" if self.takes_none else f"but must be {self._wanted()}"
-        fits = value in self.choices if self.choices else self._fits(value)
-        return "" if fits else f"but must be {self._wanted()}"
+        return "" if kinds.fits(self._plain_kind, value) else f"but must be {self._wanted()}"
 
     def _wanted(self) -> str:
-        wanted = " or ".join(self.choices) if self.choices else self._plain_kind
-        wanted = "True or False" if wanted == "bool" else wanted
-        return wanted + (" or ~ (none)" if self.takes_none else "")
-
-    def _fits(self, value: object) -> bool:
-        found = _BOUNDED.fullmatch(self._plain_kind)
-        if found is None:
-            if self._plain_kind not in _TYPES:
-                raise ValueError(f"no kind of setting: {self.kind!r}")
-            return isinstance(value, _TYPES[self._plain_kind])
-        kind = found["type"]
-        if kind.startswith("list of "):
-            if not isinstance(value, (list, tuple)):
-                return False
-            return all(_number_fits(item, kind[8:], found) for item in value)
-        return _number_fits(value, kind, found)
-
-
-def _number_fits(value: object, kind: str, found: re.Match) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    if not isinstance(value, _TYPES[kind]) or not math.isfinite(value):
-        return False
-    bounds = [(found["high"], found["to"])]
-    if found["low"]:  # `0 < float` reads `float > 0`
-        bounds.append((found["low"], found["from"].replace("<", ">")))
-    tests = {
-        "<": lambda bound: value < bound,
-        "<=": lambda bound: value <= bound,
-        ">": lambda bound: value > bound,
-        ">=": lambda bound: value >= bound,
-    }
-    return all(tests[sign](float(bound)) for bound, sign in bounds if bound)
+        return kinds.wanted(self._plain_kind) + (" or ~ (none)" if self.takes_none else "")
 
 
 def properties_dir() -> Path:
@@ -134,10 +89,18 @@ def properties_dir() -> Path:
 
 def read_properties(name: str, loader: type = yaml.SafeLoader) -> dict:
     """The content of a file of defaults, such as ``overall`` or ``model/MWUF``; {} if none."""
-    file = properties_dir() / f"{name}.yaml"
-    if not file.is_file():
-        return {}
-    return yaml.load(file.read_text(encoding="utf-8"), Loader=loader) or {}
+    return deepcopy(_read(properties_dir() / f"{name}.yaml", loader))
+
+
+@cache
+def _read(file: Path, loader: type) -> dict:
+    return (file.is_file() and yaml.load(file.read_text(encoding="utf-8"), Loader=loader)) or {}
+
+
+def read_search_space(name: str) -> str | None:
+    """The search space of ``properties/hyper/NAME.hyper``, in RecBole's format; None if none."""
+    file = properties_dir() / "hyper" / f"{name}.hyper"
+    return file.read_text(encoding="utf-8") if file.is_file() else None
 
 
 @cache

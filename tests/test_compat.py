@@ -73,6 +73,19 @@ def test_empty_cells_of_sequences_only(tmp_path):
     assert frame["word:token"].isna().tolist() == [False, True]
 
 
+def test_a_token_may_be_called_na(tmp_path):
+    file = tmp_path / "a.inter"
+    text = "word:token\ttags:token_seq\tnumber:float\nNA\tnull\tNA\n\t\tnan\n"
+    kinds = {"word:token": str, "tags:token_seq": str, "number:float": np.float64}
+    for separator in ("\t", "::"):  # one character; a pattern, for pandas' other engine
+        file.write_text(text.replace("\t", separator))
+        with older_libraries():
+            frame = pd.read_csv(file, delimiter=separator, dtype=kinds, engine="python")
+        assert frame["word:token"].fillna("-").tolist() == ["NA", "-"]
+        assert frame["tags:token_seq"].tolist() == ["null", ""]
+        assert frame["number:float"].isna().all()
+
+
 @pytest.fixture
 def with_gaps(tmp_path):
     """The small data set with empty cells and a sequence of numbers; builds the data set."""
@@ -117,7 +130,7 @@ def test_a_sequence_of_numbers_is_normalised(with_gaps):
 def test_the_faster_engine_reads_the_same(tmp_path):
     file = tmp_path / "a.inter"
     numbers = ["0.1", "978300760", "1e-7", "3.14159265358979323846", "", "123456789.987654321"]
-    words = ["a b", '"quoted"', "5' 6", "", "NA", "é"]
+    words = ["a b", '"quoted"', "5' 6", "", "x", "é"]
     rows = "\n".join(f"{word}\t{number}" for word, number in zip(words, numbers))
     file.write_text(f"word:token\tnumber:float\n{rows}\n", encoding="utf-8")
     asked = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from recbole.evaluator import metric_types
@@ -12,14 +13,33 @@ from recbole.utils import EvaluatorType
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.settings import Setting, read_properties
 
-# read by RecBole's command line or quick start, but found in none of its properties files
-_ELSEWHERE = {"config_files", "local_rank", "offset", "tail_ratio", "device", "enable_amp"}
-_ELSEWHERE |= {"enable_scaler", "log_level"}
+_ENDINGS = ("inter", "user", "item", "kg", "link", "net")  # of RecBole's atomic files
+_EVAL_ARGS = {"split", "order", "group_by", "mode"}
+# What models of RecBole turn into code when they are built, and the values that they may have.
+# KD_DAGFM evaluates `teacher`; all others here unpickle a file if a setting is not one of these.
+_TURNED_INTO_CODE: Mapping[str, Mapping[str, tuple]] = {
+    "KD_DAGFM": {"teacher": ("CrossNet", "CIN"), "phase": ("teacher_training",)},
+    "ConvNCF": {"train_method": ("no_pretrain",)},
+    "LDiffRec": {"n_cate": (1,)},
+    "NAIS": {"pretrain_path": (None,)},
+    "NeuMF": {"use_pretrain": (False,)},
+    "RaCT": {"train_stage": ("actor_pretrain",)},
+    "S3Rec": {"train_stage": ("pretrain",)},
+}
 
 
-def recbole_settings() -> dict[str, Setting]:
-    """What RecBole's own settings may be, from ``properties/recbole.yaml``; without defaults."""
-    return {name: Setting(..., kind) for name, kind in read_properties("recbole").items()}
+@cache
+def recbole_settings(base: type) -> Mapping[str, Setting]:
+    """What RecBole's own settings may be, from ``properties/``; without defaults.
+
+    Args:
+        base: The class of the base; a subclass of one of RecBole's reads the same settings.
+    """
+    kinds = dict(read_properties("recbole"))
+    of_models = read_properties("recbole_models")
+    for name in reversed([parent.__name__ for parent in base.__mro__]):
+        kinds.update(of_models.get(name, {}))
+    return {name: Setting(..., kind) for name, kind in kinds.items()}
 
 
 def check_names(given: Iterable[str], known: Iterable[str]) -> None:
@@ -29,23 +49,43 @@ def check_names(given: Iterable[str], known: Iterable[str]) -> None:
         given: Names of the settings that the user gave.
         known: Names of all settings that something declares.
     """
-    names = set(known) | _ELSEWHERE | set(read_properties("recbole"))
+    names = set(known) | set(read_properties("recbole")) | set(read_properties("ignored"))
     for name in given:
+        if not isinstance(name, str):
+            raise UserError(f"a setting is called {name!r}, but its name must be a text")
         near = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.8)
         if name not in names and near:
             raise UserError(f"there is no setting '{name}'. Did you mean '{near[0]}'?")
 
 
-def check_values(values: Mapping[str, object], declared: Mapping[str, Setting]) -> None:
+def check_values(values: Mapping[str, object], declared: Mapping[str, Setting], base: type) -> None:
     """Refuse values of another type or out of range.
 
     Args:
         values: All settings of a run.
         declared: What this package, the method and the base declare.
+        base: The class of the base.
     """
-    for name, setting in {**recbole_settings(), **declared}.items():
+    for name, setting in {**recbole_settings(base), **declared}.items():
         if name in values:
             setting.check(name, values[name])
+
+
+def check_harmless(values: Mapping[str, object], base: type) -> None:
+    """Refuse what RecBole's own code would evaluate or unpickle, wherever the setting comes from.
+
+    Args:
+        values: All settings of a run, of the user or out of a checkpoint.
+        base: The class of its base; a subclass of one of RecBole's reads the same settings.
+    """
+    for name in (kind.__name__ for kind in base.__mro__):
+        for setting, harmless in _TURNED_INTO_CODE.get(name, {}).items():
+            value = values.get(setting)
+            if value not in harmless:
+                raise UserError(
+                    f"{setting} is {value!r}, but with base={base.__name__} it must be "
+                    f"{' or '.join(map(str, harmless))}: RecBole would run code that it names"
+                )
 
 
 def check_metrics(names: Iterable[str], valid_metric: str) -> None:
@@ -63,6 +103,7 @@ def check_metrics(names: Iterable[str], valid_metric: str) -> None:
 
 def check_together(values: Mapping[str, Any]) -> None:
     """Refuse settings that fit one by one but not together."""
+    _check_data_settings(values)
     if values["eval_step"] and not values["validation_items"]:
         raise UserError(
             f"eval_step={values['eval_step']}: early stopping scores held-out new items; give "
@@ -76,3 +117,50 @@ def check_together(values: Mapping[str, Any]) -> None:
         )
     if values["score_validation"] and not values["validation_items"]:
         raise UserError("score_validation needs validation_items, such as validation_items=0.2")
+
+
+def _check_data_settings(values: Mapping[str, Any]) -> None:
+    """Those of RecBole's data settings that exclude or need each other."""
+    endings = {*_ENDINGS, *(values["additional_feat_suffix"] or ())}
+    for setting in ("load_col", "unload_col", "unused_col"):
+        for ending in values[setting] or ():
+            if ending not in endings:
+                raise UserError(
+                    f"{setting} names '{ending}', but must name endings of files: "
+                    + ", ".join(sorted(endings))
+                )
+    load_col, unload_col = (values[name] or {} for name in ("load_col", "unload_col"))
+    if values["load_col"] is not None and "inter" not in load_col:
+        raise UserError("load_col names no columns of 'inter', the interactions; ~ loads all")
+    if both := sorted(set(load_col) & set(unload_col)):
+        raise UserError(f"load_col and unload_col both name columns of '{both[0]}'; give one")
+    if values["threshold"] is not None and len(values["threshold"]) != 1:
+        raise UserError(
+            f"threshold is {values['threshold']}, but must name one field: {{'rating': 4}}"
+        )
+    if values["normalize_field"] and values["normalize_all"]:
+        raise UserError("normalize_field and normalize_all exclude each other; give one")
+    no_numbers = set(values["discretization"] or ()).difference(values["numerical_features"])
+    if no_numbers:
+        raise UserError(
+            f"discretization names '{min(no_numbers)}', which numerical_features does not name"
+        )
+    if values["benchmark_filename"]:
+        raise UserError(
+            f"benchmark_filename is {values['benchmark_filename']}, but the cold-start split takes "
+            "the place of files that are split; join them to one .inter file"
+        )
+
+
+def check_scoring(eval_args: Mapping[str, Any]) -> None:
+    """Refuse ways of evaluation that RecBole has and a run here has not."""
+    if unknown := sorted(map(str, set(eval_args) - _EVAL_ARGS)):
+        raise UserError(
+            f"eval_args names '{unknown[0]}', but knows only {', '.join(sorted(_EVAL_ARGS))}"
+        )
+    mode = eval_args["mode"]
+    modes = list(mode.values()) if isinstance(mode, dict) else [mode]
+    if not modes or any(mode != "labeled" for mode in modes):
+        raise UserError(
+            f"eval_args: mode is {mode!r}, but a run scores labelled samples; leave it out"
+        )

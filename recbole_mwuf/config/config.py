@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,31 @@ from recbole.config import Config as RecBoleConfig
 
 from recbole_mwuf.compat import numpy_names, older_libraries
 from recbole_mwuf.config.arguments import CONFIG_FILES, literal, read_arguments
-from recbole_mwuf.config.checks import check_metrics, check_names, check_together, check_values
+from recbole_mwuf.config.checks import (
+    check_harmless,
+    check_metrics,
+    check_names,
+    check_scoring,
+    check_together,
+    check_values,
+)
+from recbole_mwuf.config.notes import notes_on
+from recbole_mwuf.data.fingerprint import files_digest
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.registry import get_base, get_model, is_warm_up_method, settings_of
 from recbole_mwuf.settings import Setting, properties_dir, read_properties, read_settings
 
 # of a file beside the atomic files that a converter leaves if their data was made up
 GENERATED_SUFFIX = ".generated"
+# what a Config finds out about the data: facts, not choices
+DATA_FACTS = ("generated_data", "data_files")
 
 _TUNING = "tuning"
+# read by RecBole's command line or quick start and by ours, found in none of the files of defaults
+_ELSEWHERE = {"base", "model", "dataset", CONFIG_FILES, "encoding", "local_rank", "offset"}
+_ELSEWHERE |= {"nproc", "world_size", "group_offset", "ip", "port", "log_level"}
+# RecBole takes one value for a list of one
+_ONE_OR_MORE = ("metrics", "topk", "additional_feat_suffix", "benchmark_filename")
 
 
 def tuning_defaults() -> dict:
@@ -51,6 +68,7 @@ class Config(RecBoleConfig):
 
     Attributes:
         base_class: The class of the base.
+        notes: Lines on settings that were given and have no effect.
 
     Raises:
         UserError: for an unknown model or base, a misspelt setting, a value that cannot be, an
@@ -71,16 +89,23 @@ class Config(RecBoleConfig):
         base: str | None = None,
         arguments: Iterable[str] = (),
     ):
-        settings = dict(config_dict or {})
+        settings = deepcopy(dict(config_dict or {}))  # RecBole fills in what a dict lacks
         if base is not None:
             settings["base"] = base
         self._arguments = read_arguments(arguments)
         files = [*(config_file_list or []), *self._arguments.get(CONFIG_FILES, "").split()]
         super().__init__(model, dataset, files, settings)
         check_together(self.final_config_dict)
-        # a fact about the data, not a choice; among the settings it stands in every result file
-        mark = Path(self["data_path"], self["dataset"] + GENERATED_SUFFIX)
-        self["generated_data"] = mark.is_file()
+        self.note_data()
+
+    def note_data(self) -> None:
+        """Set ``generated_data`` and ``data_files``, a digest of the atomic files that are there.
+
+        Among the settings they stand in every result file, and runs on other data have other keys.
+        """
+        folder, name = self["data_path"], self["dataset"]
+        self["generated_data"] = Path(folder, name + GENERATED_SUFFIX).is_file()
+        self["data_files"] = files_digest(folder, name, self["additional_feat_suffix"] or ())
 
     @property
     def run_name(self) -> str:
@@ -124,6 +149,8 @@ class Config(RecBoleConfig):
         given = self.external_config_dict
         model = _name("model", model or given.get("model", overall["model"]))
         dataset = _name("dataset", dataset or given.get("dataset", overall["dataset"]))
+        if set(dataset) & set("/\\\0") or not dataset.strip("."):  # it names files and a folder
+            raise UserError(f"dataset is {dataset!r}, but must be a name; data_path is its folder")
         base = _name("base", given.get("base", overall["base"]))
         self.base = base if is_warm_up_method(model) else model
         self.base_class = get_base(self.base)
@@ -147,12 +174,22 @@ class Config(RecBoleConfig):
         return declared
 
     def _get_final_config_dict(self) -> dict:
-        known = {*self.internal_config_dict, *read_settings(_TUNING)}
-        check_names(self.external_config_dict, known)
+        given, defaults, declared = (
+            self.external_config_dict,
+            self.internal_config_dict,
+            self.declared(),
+        )
+        known = {**dict.fromkeys([*_ELSEWHERE, *read_settings(_TUNING)]), **defaults}
+        check_names(given, known)
+        self.notes = notes_on(given, known, declared)
         settings = {**super()._get_final_config_dict(), "base": self.base}
-        if isinstance(settings["metrics"], str):
-            settings["metrics"] = [settings["metrics"]]
-        check_values(settings, {**read_settings(_TUNING), **self.declared()})
+        for name in _ONE_OR_MORE:
+            if isinstance(settings[name], (str, int)) and not isinstance(settings[name], bool):
+                settings[name] = [settings[name]]
+        check_values(settings, {**read_settings(_TUNING), **declared}, self.base_class)
+        settings["eval_args"] = {**defaults["eval_args"], **settings["eval_args"]}
+        check_scoring(settings["eval_args"])
+        check_harmless(settings, self.base_class)
         check_metrics(settings["metrics"], settings["valid_metric"])
         return settings
 
@@ -211,7 +248,9 @@ class SavedConfig(Mapping):
         }
         self.base_class = get_base(str(self["base"]))
         declared = {**settings_of(str(self["base"])), **settings_of(str(self["model"]))}
-        check_values(self.final_config_dict, {**read_settings("overall"), **declared})
+        declared = {**read_settings("overall"), **declared}
+        check_values(self.final_config_dict, declared, self.base_class)
+        check_harmless(self.final_config_dict, self.base_class)
 
     def __getitem__(self, name: str) -> Any:
         return self.final_config_dict.get(name)  # None if there is none, as RecBole's Config
@@ -230,6 +269,6 @@ class SavedConfig(Mapping):
 
 
 def _name(setting: str, value: object) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value:
         raise UserError(f"{setting} is {value!r}, but must be a name")
     return value

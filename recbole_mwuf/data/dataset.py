@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
-from recbole.utils import FeatureType
 from recbole.utils.argument_list import dataset_arguments
 
-from recbole_mwuf.compat import older_libraries
+from recbole_mwuf.data.atomic_dataset import AtomicDataset
+from recbole_mwuf.data.fingerprint import fingerprint
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.split import PHASES, VALIDATION, WARM_SETS, cold_start_split
 from recbole_mwuf.errors import UserError
@@ -23,14 +22,15 @@ from recbole_mwuf.errors import UserError
 # the settings that the content of a loaded data set depends on: RecBole's list and what it lacks
 _SETTINGS = (
     *dataset_arguments,
-    *("dataset", "data_path", "device", "numerical_features", "discretization"),
+    *("dataset", "data_path", "data_files", "device", "numerical_features", "discretization"),
+    *("encoding", "max_seq_length"),
     *("old_item_threshold", "phase_size", "validation_items", "score_validation"),
 )
 HISTORY_START = "history_start"
 HISTORY_END = "history_end"
 
 
-class ColdStartDataset(Dataset):
+class ColdStartDataset(AtomicDataset):
     """A RecBole Dataset whose interactions are split into old items and warm-up phases.
 
     RecBole loads, filters and remaps as always; then the split and the histories are computed
@@ -50,8 +50,7 @@ class ColdStartDataset(Dataset):
         self.part: str | None = None
         self.phase: str | None = None
         self._window: torch.Tensor | None = None
-        with older_libraries():
-            super().__init__(config)
+        super().__init__(config)
 
     def fits(self, config: Any) -> bool:
         """Whether loading with these settings would give the same data set."""
@@ -81,40 +80,12 @@ class ColdStartDataset(Dataset):
                 "or set data_path to the folder that holds the data set's folder."
             ) from error
 
-    def _fill_nan(self) -> None:
-        """RecBole would give an interaction without a time the mean time: refuse it instead."""
-        if self.time_field in self.inter_feat and self.inter_feat[self.time_field].isna().any():
-            missing = int(self.inter_feat[self.time_field].isna().sum())
-            raise UserError(
-                f"TIME_FIELD={self.time_field} is empty in {missing} interactions; phases follow "
-                "time, so fill or remove these rows"
-            )
-        # pandas 3: RecBole fills tokens and numbers in a copy
-        for feat in (getattr(self, name) for name in self.feat_name_list):
-            for field in feat:
-                if self.field2type[field] == FeatureType.TOKEN:
-                    feat[field] = feat[field].fillna(0)
-                elif self.field2type[field] == FeatureType.FLOAT:
-                    feat[field] = feat[field].fillna(feat[field].mean())
-        super()._fill_nan()
-
     def _data_processing(self) -> None:
         super()._data_processing()
-        self._check_field_loaded("TIME_FIELD", self.time_field, "phases follow time")
-        self._check_field_loaded(
-            "LABEL_FIELD", self.label_field, "give a 0/1 field, or threshold={'rating': 4}"
-        )
         self._split()
         self._change_feat_format()
         self._drop_unused_col()
         self._to_device(self.config["device"])
-
-    def _check_field_loaded(self, setting: str, field: str | None, hint: str) -> None:
-        if field is None or field not in self.inter_feat:
-            raise UserError(
-                f"{setting}={field} is not among the loaded interaction fields "
-                f"{list(self.inter_feat.columns)}: {hint}; see {setting} and load_col"
-            )
 
     def _split(self) -> None:
         inter = self.inter_feat
@@ -135,11 +106,6 @@ class ColdStartDataset(Dataset):
 
     def _check_labels(self, labels: np.ndarray) -> None:
         values = np.unique(labels)
-        if not np.isin(values, (0, 1)).all():
-            raise UserError(
-                f"LABEL_FIELD={self.label_field} holds {values[:5].tolist()}, but labels must be "
-                "0 or 1; make them with threshold={'field': value}"
-            )
         if len(values) < 2:
             raise UserError(
                 f"all {len(labels)} interactions of old items have {self.label_field}="
@@ -186,6 +152,11 @@ class ColdStartDataset(Dataset):
         )
         return {HISTORY_START: self._first.index_select(0, items), HISTORY_END: end}
 
+    def summary(self) -> str:
+        """Name and size in words; RecBole counts the padding ID among users and items."""
+        users, items, rows = self.user_num - 1, self.item_num - 1, len(self.inter_feat)
+        return f"{self.dataset_name}, {users:,} users, {items:,} items, {rows:,} interactions"
+
     @property
     def is_old(self) -> np.ndarray:
         """Items that the base knows, bool, shape ``[n_items]``."""
@@ -195,6 +166,11 @@ class ColdStartDataset(Dataset):
     def history_users(self) -> np.ndarray:
         """What histories are ranges of, int64, shape ``[n_rows]``."""
         return self.history.users
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """What the data hold, in parts; see :mod:`recbole_mwuf.data.fingerprint`."""
+        return fingerprint(self)
 
     def ordered_rows(self, name: str, order: str = "data") -> np.ndarray:
         """Row numbers of one of the split's sets, in order of ``data``, ``time`` or ``user``."""

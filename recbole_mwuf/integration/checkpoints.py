@@ -17,13 +17,11 @@ import torch
 from recbole.config import Config as RecBoleConfig
 
 from recbole_mwuf.compat import numpy_names, replaced
-from recbole_mwuf.config.checks import check_values, recbole_settings
+from recbole_mwuf.config.checks import check_harmless
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.integration.config import MethodConfig
+from recbole_mwuf.registry import get_model
 from recbole_mwuf.trainer import checkpoint, unpickling
-
-# what a RecBole model would evaluate as code: checked against properties/recbole.yaml
-_EVALUATED = ("teacher",)
 
 
 def readable_checkpoints() -> AbstractContextManager[None]:
@@ -90,8 +88,7 @@ def _is_module(name: str, state_dict: dict) -> bool:
 
 def _config(settings: dict[str, Any]) -> RecBoleConfig:
     """RecBole's Config with resolved settings; its constructor would evaluate strings in them."""
-    declared = recbole_settings()
-    check_values(settings, {name: declared[name] for name in _EVALUATED})
+    check_harmless(settings, get_model(settings["model"]))
     numpy_names()
     config = RecBoleConfig.__new__(RecBoleConfig)
     config._init_parameters_category()

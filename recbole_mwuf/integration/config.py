@@ -111,7 +111,7 @@ class BaseConfig(RecBoleConfig):
 
     def _get_final_config_dict(self) -> dict:
         settings = super()._get_final_config_dict()
-        check_values(settings, settings_of(self.model))
+        check_values(settings, settings_of(self.model), self.model_class)
         return settings
 
 

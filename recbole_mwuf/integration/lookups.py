@@ -24,7 +24,7 @@ from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.integration.trainer import PhaseTrainer
 from recbole_mwuf.model.warm_up.plain import NoWarmUp
 from recbole_mwuf.recbole_models import CONTEXT_AWARE
-from recbole_mwuf.registry import BASES, get_model, names, warm_up_methods
+from recbole_mwuf.registry import BASES, get_model, names, usable_methods
 
 # the plain base in the phases of the protocol: what a method is compared with
 PLAIN = NoWarmUp.__name__
@@ -32,7 +32,7 @@ PLAIN = NoWarmUp.__name__
 
 def is_method(name: str) -> bool:
     """Whether RecBole shall take a name for a warm-up method, or for :data:`PLAIN`."""
-    return name in (*warm_up_methods(), PLAIN) and not _is_recboles(name)
+    return name in (*usable_methods(), PLAIN) and not _is_recboles(name)
 
 
 def is_base(name: str) -> bool:
@@ -50,7 +50,7 @@ def _is_recboles(name: str) -> bool:
 
 
 def _added() -> list[str]:
-    return [name for name in (*warm_up_methods(), PLAIN, *names(BASES)) if not _is_recboles(name)]
+    return [name for name in (*usable_methods(), PLAIN, *names(BASES)) if not _is_recboles(name)]
 
 
 def model_named(name: str) -> type[AbstractRecommender]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from numbers import Number
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,9 @@ from recbole_mwuf.data.item_state import Ranges
 from recbole_mwuf.errors import UserError
 
 EVENT_ID = "event_id"
+_MISSING = {"", "nan", "NaN", "None", "<NA>", "NaT"}  # how what is missing looks as a text
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character
+_NO_TIME = "a time must be a finite number, a date one in the unit of the training data"
 
 
 @dataclass(frozen=True)
@@ -57,21 +62,20 @@ def read_events(catalog: Catalog, interactions: pd.DataFrame) -> Events:
             set, and ``event_id`` if events can come twice.
 
     Raises:
-        UserError: if a column is missing, an item is unknown, a label is not 0 or 1, or a time or
-            event ID is missing.
+        UserError: if a column is missing or there twice, an item is unknown, an ID is missing or
+            no proper text, a label is not 0 or 1, or a time is not a finite number.
     """
     names = (catalog.uid_field, catalog.iid_field, catalog.label_field, catalog.time_field)
-    missing = [name for name in names if name not in interactions]
-    if missing:
-        raise UserError(f"interactions: no column {missing}; it takes {list(names)}")
+    check_columns("interactions", interactions, names)
     user, item, label, time = (interactions[name] for name in names)
     labels, times = _numbers(label), _numbers(time)
     _refuse((labels != 0) & (labels != 1), label, "labels must be 0 or 1")
-    _refuse(np.isnan(times), time, "a time must be a number")
+    _refuse(~np.isfinite(times), time, _NO_TIME)
+    check_tokens(f"interactions: {user.name}", user)
     fingerprints = None
     if EVENT_ID in interactions:
         event = interactions[EVENT_ID]
-        _refuse(event.isna().to_numpy(), event, "every event needs its ID")
+        check_tokens(f"interactions: {EVENT_ID}", event)
         fingerprints = np.array([_fingerprint(i) for i in event], dtype=np.int64)
     return Events(
         users=catalog.ids(catalog.uid_field, user),
@@ -82,20 +86,70 @@ def read_events(catalog: Catalog, interactions: pd.DataFrame) -> Events:
     )
 
 
+def check_columns(what: str, table: pd.DataFrame, names: Sequence[str]) -> None:
+    """Refuse a table that lacks a column or has one twice.
+
+    Args:
+        what: What the message calls the table.
+        table: Raw values.
+        names: The columns that it must have.
+    """
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise UserError(f"{what}: no column {missing}; it takes {list(names)}")
+    if not table.columns.is_unique:
+        twice = table.columns[table.columns.duplicated()][0]
+        raise UserError(f"{what}: there are two columns '{twice}'")
+
+
+def check_tokens(what: str, tokens: Iterable) -> None:
+    """Refuse IDs that are missing, or text that no file can hold.
+
+    Args:
+        what: What the message calls them.
+        tokens: Raw values.
+
+    Raises:
+        UserError: with the number of the first such row.
+    """
+    tokens = list(tokens)
+    texts = list(map(str, tokens))
+    if _MISSING.intersection(texts):  # or one of these is its name
+        for row, token in enumerate(tokens):
+            if _is_missing(token):
+                raise UserError(
+                    f"{what} is missing in row {row} (pandas reads NA as missing, unless with "
+                    "keep_default_na=False)"
+                )
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        row = next(i for i, text in enumerate(texts) if _SURROGATE.search(text))
+        raise UserError(f"{what} is {texts[row]!r} in row {row}, which is no text") from None
+
+
+def _is_missing(token: object) -> bool:
+    if isinstance(token, str):
+        return not token
+    return token is None or token is pd.NA or token is pd.NaT or token != token
+
+
 def _numbers(column: pd.Series) -> np.ndarray:
-    """A column as float64, NaN where there is no number."""
+    """A column as float64, NaN where there is no number; a date is none."""
     if column.dtype.kind in "biuf":
-        return column.to_numpy(dtype=np.float64)
-    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers = column.map(lambda value: value if isinstance(value, (str, Number)) else None)
+    return pd.to_numeric(numbers, errors="coerce").to_numpy(dtype=np.float64)
 
 
 def item_ids(catalog: Catalog, tokens: Iterable) -> np.ndarray:
     """IDs of item tokens, int64.
 
     Raises:
-        UserError: if one is unknown.
+        UserError: if one is missing or unknown.
     """
     tokens = list(tokens)
+    check_tokens(catalog.iid_field, tokens)
     ids = catalog.ids(catalog.iid_field, tokens)
     unknown = [str(tokens[i]) for i in np.flatnonzero(ids == 0)]
     if unknown:
@@ -140,10 +194,16 @@ class EventWindow:
         return first & np.array([f not in self.known for f in fingerprints.tolist()], dtype=bool)
 
     def add(self, fingerprints: np.ndarray) -> None:
-        """Remember events; the oldest are forgotten."""
-        self.known.update(dict.fromkeys(fingerprints.tolist()))
-        while len(self.known) > self.size:
-            self.known.popitem(last=False)
+        """Remember events that are not known; the oldest are forgotten."""
+        new = fingerprints.tolist()
+        try:
+            self.known.update(dict.fromkeys(new))
+            while len(self.known) > self.size:
+                self.known.popitem(last=False)
+        except BaseException:  # Ctrl-C: they have not been learned from and may come again
+            for fingerprint in new:
+                self.known.pop(fingerprint, None)
+            raise
 
 
 class EventSet:

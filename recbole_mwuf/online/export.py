@@ -78,11 +78,12 @@ def export(warmer: ItemWarmer, folder: str | Path) -> None:
     except ImportError as error:
         raise UserError(f"{error}; pip install 'recbole-mwuf[export]'") from error
     folder = Path(folder)
-    modules: dict[str, Served] = {"scorer": Scorer(warmer), **warmer.model.served_modules()}
-    warmer.model.eval()
-    for name, module in modules.items():
-        with atomic_write(folder / f"{name}.onnx") as part:
-            _write_onnx(module, part)
+    with warmer.lock:
+        modules: dict[str, Served] = {"scorer": Scorer(warmer), **warmer.model.served_modules()}
+        warmer.model.eval()
+        for name, module in modules.items():
+            with atomic_write(folder / f"{name}.onnx") as part:
+                _write_onnx(module, part)
     fields = warmer.catalog.fields(
         source=[FeatureSource.USER_ID, FeatureSource.USER, FeatureSource.ITEM]
     )

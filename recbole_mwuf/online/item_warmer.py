@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from logging import getLogger
 from pathlib import Path
-from typing import NamedTuple
+from threading import RLock
 
 import numpy as np
 import pandas as pd
@@ -14,58 +14,39 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_mwuf.data import Catalog, ItemState
+from recbole_mwuf.data.atomic_dataset import PADDING
 from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
 from recbole_mwuf.data.item_state import Ranges
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table import ItemIDs
-from recbole_mwuf.model.warm_up.method import Stage
-from recbole_mwuf.online.events import Events, EventSet, EventWindow, item_ids, read_events
+from recbole_mwuf.model.warm_up.stage import Stage
+from recbole_mwuf.online.events import (
+    Events,
+    EventSet,
+    EventWindow,
+    check_columns,
+    check_tokens,
+    item_ids,
+    read_events,
+)
+from recbole_mwuf.online.locking import alone
+from recbole_mwuf.online.outcomes import Added, Observed
 from recbole_mwuf.online.rebuild import rebuild
-from recbole_mwuf.parallel import Shard
+from recbole_mwuf.online.undo import all_or_nothing
+from recbole_mwuf.parallel import Shard, use_threads
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.loop import WarmUpLoop
 
 _SPARE = 8  # one row in so many is added on top: adding items one by one copies tables rarely
 
 
-class Added(NamedTuple):
-    """What :meth:`ItemWarmer.add_items` did.
-
-    Attributes:
-        added: New items.
-        known: Items that were there before and stay as they are.
-        unknown_values: By feature, values of new items that training has not seen.
-    """
-
-    added: int
-    known: int
-    unknown_values: dict[str, int]
-
-
-class Observed(NamedTuple):
-    """What :meth:`ItemWarmer.observe` did with its interactions.
-
-    Attributes:
-        learned: Learned from.
-        repeated: Left out, the event has been observed before.
-        unknown_users: Left out, the user has no embedding.
-        old_items: Left out, the item is the base's.
-        back_in_time: Learned from, although earlier than what the item had shown before.
-    """
-
-    learned: int
-    repeated: int
-    unknown_users: int
-    old_items: int
-    back_in_time: int
-
-
 class ItemWarmer:
     """Warms up new items in production with a model that was trained before.
 
-    The base is never moved: old items keep their scores bit for bit. Memory grows with the items,
-    not with the interactions: U(v) is a running mean, the history of a sequential base the last
-    ``MAX_ITEM_LIST_LENGTH`` users, and of the event IDs the last ``event_window`` are known.
+    The base is never moved: old items keep their scores bit for bit. Threads may share one: a call
+    waits for that of another thread. An observation that fails or is interrupted changes nothing.
+    Memory grows with the items, not with the interactions; of the event IDs the last
+    ``event_window`` are known.
 
     ``ItemWarmer.load("saved/MWUF-DIN-ml-1m-....pth")`` is the way to make one.
 
@@ -74,9 +55,13 @@ class ItemWarmer:
         loop: Has the model and lets it learn.
         items: What every item has shown so far.
         events: Fingerprints of the latest events, oldest first.
+
+    Attributes:
+        lock: Is held while the model computes; for whoever uses ``model`` directly.
     """
 
     def __init__(self, catalog: Catalog, loop: WarmUpLoop, items: ItemState, events: Iterable[int]):
+        self.lock = RLock()
         self.catalog, self.loop, self.items = catalog, loop, items
         self.config, self.model = loop.config, loop.model
         self.events = EventWindow(self.config["event_window"], events)
@@ -86,6 +71,8 @@ class ItemWarmer:
     def load(cls, path: str | Path, device: str = "cpu") -> ItemWarmer:
         """Go on from a run's checkpoint or from what :meth:`save` wrote.
 
+        Torch uses as many threads as the run did (``torch_threads``), in the whole process.
+
         Raises:
             UserError: if the file is missing, broken, of another version, not a warm-up model's,
                 or does not fit the base that it names.
@@ -93,9 +80,11 @@ class ItemWarmer:
         content = checkpoint.read(path)
         checkpoint.check(content, "warm_up", f"'{path}'")
         catalog, loop = rebuild(content, path, device)
+        use_threads(loop.config)
         items = ItemState.from_tensors(content["items"])
         return cls(catalog, loop, items, content["events"].tolist())
 
+    @alone
     def save(self, path: str | Path) -> None:
         """Write everything to one file, which appears when it is whole.
 
@@ -106,6 +95,7 @@ class ItemWarmer:
             *(path, self.config, self.loop, self.catalog, content, self.items), self.events.known
         )
 
+    @alone
     def add_items(self, features: pd.DataFrame) -> Added:
         """Make items known, so that they can be observed and scored.
 
@@ -117,15 +107,21 @@ class ItemWarmer:
             UserError: if a column is missing; nothing has been added then.
         """
         field = self.catalog.iid_field
-        if field not in features:
-            raise UserError(f"items: no column '{field}', which names the item")
+        check_columns("items", features, [field])
+        check_tokens(f"items: {field}", features[field])
         features = features.assign(**{field: features[field].map(str)})
         new = features[self.catalog.ids(field, features[field]) == 0].drop_duplicates(field)
+        if (new[field] == PADDING).any():
+            raise UserError(f"items: no {field} may be called {PADDING}, as RecBole's padding")
         columns, unknown = self.catalog.encode(new)
         if not new.empty:
             self._make_room(self.catalog.n_known_items() + len(new))
             ids = self.catalog.add_items(new[field].tolist(), columns)
-            self.model.add_items(self._tensor(ids))
+            try:
+                self.model.add_items(self._tensor(ids))
+            except BaseException:  # Ctrl-C as well: no item may be known that has not started
+                self.catalog.take_back(len(ids))
+                raise
         return Added(len(new), len(features) - len(new), unknown)
 
     def _make_room(self, n_items: int) -> None:
@@ -135,6 +131,7 @@ class ItemWarmer:
         for part in (self.catalog, self.items, self.loop):
             part.grow(n_items)
 
+    @alone
     def observe(self, interactions: pd.DataFrame, networks: bool = False) -> Observed:
         """Learn from interactions with new items, as in steps 4 to 6 of training.
 
@@ -158,10 +155,11 @@ class ItemWarmer:
                 f"{back} interactions are earlier than others of the same item that were observed "
                 "before; they are appended all the same"
             )
-        if len(events):
-            self._learn(events, networks)
-        if given.fingerprints is not None:
-            self.events.add(given.fingerprints)
+        with all_or_nothing(self.loop, self.items, np.unique(events.items)):
+            if len(events):
+                self._learn(events, networks)
+            if given.fingerprints is not None:
+                self.events.add(given.fingerprints[is_new])
         return Observed(
             learned=len(events),
             repeated=int((~is_new).sum()),
@@ -189,7 +187,7 @@ class ItemWarmer:
         ranges = items.extend(events.items, events.users, events.times)
         self._show_histories(ranges)
         stream = EventSet(self.catalog, events, ranges)
-        loader = model.objective.loader(self.config, stream, "online", "shuffled", Shard())
+        loader = model.warm_up_loader(self.config, stream, "online", Shard())
         show_progress = self.config["show_progress"]
         self.loop.learn(loader, Stage.ONLINE, "Online", show_progress, networks)
 
@@ -197,6 +195,7 @@ class ItemWarmer:
         if self.model.table.history_length:
             self.model.table.show_histories(self._tensor(ranges.users))
 
+    @alone
     @torch.no_grad()
     def score(self, users: Iterable, items: Iterable) -> np.ndarray:
         """Probabilities that users like items.
@@ -211,6 +210,8 @@ class ItemWarmer:
         Raises:
             UserError: if an item is unknown or the lengths differ.
         """
+        users = list(users)
+        check_tokens(self.catalog.uid_field, users)
         user = self.catalog.ids(self.catalog.uid_field, users)
         item = item_ids(self.catalog, items)
         if len(user) != len(item):
@@ -232,6 +233,7 @@ class ItemWarmer:
             Interaction({**columns, HISTORY_START: start, HISTORY_END: end}),
         )
 
+    @alone
     @torch.no_grad()
     def item_embeddings(self, items: Iterable, kind: str = "warm") -> np.ndarray:
         """ID embeddings of items.
@@ -254,15 +256,18 @@ class ItemWarmer:
         new = self.model.warm(ids) if kind == "warm" else self.model.new_ids(ids)
         return ItemIDs.where(self.model.is_old[ids], own, new).embedding.cpu().numpy()
 
+    @alone
     def new_items(self) -> list[str]:
         """Tokens of all items that are not old."""
         known = np.arange(1, self.catalog.n_known_items())
         return self._tokens(known[~self._is_old(known)])
 
+    @alone
     def known_items(self) -> list[str]:
         """Tokens of all items, old and new."""
         return self._tokens(np.arange(1, self.catalog.n_known_items()))
 
+    @alone
     def promote(self, items: Sequence | None = None) -> list[str]:
         """Hand items over to the base: they are old from now on, and learn no more.
 

@@ -67,6 +67,11 @@ class OptimizerGroup:
             for group in dense.param_groups:
                 group["fused"] = True
 
+    @property
+    def parts(self) -> list[optim.Optimizer]:
+        """The optimisers that there are."""
+        return self._all
+
     def _groups(self) -> list[dict]:
         return [group for optimizer in self._all for group in optimizer.param_groups]
 

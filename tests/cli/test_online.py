@@ -1,5 +1,7 @@
 """The commands on files, as a user would start them."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -106,6 +108,32 @@ def test_bad_input(files, tmp_path, capsys, arguments, message):
     assert error.startswith("error: ")
     assert message in error
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("user_id,item_id,user_id\n1,6,2\n", "has two columns 'user_id'"),
+        ("user_id,item_id\n1,6,2\n", "line 2: has more cells than the header"),
+        ("user_id,item_id\n1,6\n1,6,7\n", "Expected 2 fields in line 3, saw 3"),
+        ("user_id,item_id\n1\n", "item_id is missing in row 0"),
+        ("user_id,item_id\n,6\n", "user_id is missing in row 0"),
+        ("user_id,item_id\n1,\xe4\n".encode("latin-1"), "cannot read 'pairs.csv': 'utf-8' codec"),
+        ("user_id,item_id\n1,6\n".encode("utf-16"), "cannot read 'pairs.csv': 'utf-8' codec"),
+    ],
+)
+def test_bad_pairs(arrive, capsys, content, message):
+    arrive()
+    Path("pairs.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert call("score --checkpoint=model.pth --pairs=pairs.csv --output=s.csv") == 2
+    assert message in capsys.readouterr().err.strip().splitlines()[-1]
+    assert not Path("s.csv").exists()
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(arrive):
+    arrive()
+    Path("pairs.csv").write_text("user_id,item_id\n1,6\n", encoding="utf-8-sig")
+    assert call("score --checkpoint=model.pth --pairs=pairs.csv --output=s.csv") == 0
 
 
 @pytest.mark.parametrize("arguments", ["warm", "warm --batch_size=0", "score --checkpoint=x"])

@@ -75,10 +75,8 @@ def test_local_step_against_a_plain_loop_over_two_users(melu, base):
 
 
 def loader_args(model, batch_size):
-    config = {
-        **{"melu_task_size": 8, "melu_min_samples": 4, "train_batch_size": batch_size, "seed": 0}
-    }
-    return config, model.dataset, "old"
+    task_size, min_samples, seed = 8, 4, 0
+    return model.dataset, "old", task_size, min_samples, batch_size, seed
 
 
 def test_scores_against_a_plain_loop(melu):

@@ -109,16 +109,52 @@ def test_unknown_values_are_counted_and_count_as_missing(warmer):
     assert np.array_equal(one, other)
 
 
-def test_longer_sequences_than_in_training(warmer):
+def test_longer_sequences_than_in_training_are_cut(warmer, caplog):
+    """Only known tokens count, and as many as the longest row of training has."""
     width = warmer.catalog.item_feat["tags"].shape[1]
     before = warmer.score(["1"], ["1"])
-    tags = ["t0 t1 t2 " * 3, "t0 t1 t2"]
-    warmer.add_items(FEATURES.assign(tags=tags))
-    assert warmer.catalog.item_feat["tags"].shape[1] > width
+    many = "t0 x t1 y t2 " + " ".join(f"w{i}" for i in range(20_000)) + " t0 t0"
+    assert (
+        warmer.add_items(FEATURES.assign(tags=[many, "t0 t1 t2"])).unknown_values["tags"] == 20_002
+    )
+    assert warmer.catalog.item_feat["tags"].shape[1] == width
+    assert "tags: 2 values are left out, since a row has room for the 3 of" in caplog.text
     first, second = (warmer.model.item_features[i] for i in warmer.catalog.ids("item_id", "ab"))
     k = warmer.model.table.size
-    assert torch.allclose(first[:k], second[:k], atol=1e-6)  # the mean of the same three tags
+    assert torch.equal(first[:k], second[:k])  # the mean of the same three tags
     assert np.array_equal(before, warmer.score(["1"], ["1"]))
+
+
+BAD_ITEMS = {
+    "no ID": (lambda f: f.assign(item_id=["a", None]), "items: item_id is missing in row 1"),
+    "an empty ID": (lambda f: f.assign(item_id=["", "b"]), "item_id is missing in row 0"),
+    "ID NaN": (lambda f: f.assign(item_id=[1.0, float("nan")]), "item_id is missing in row 1"),
+    "half a character": (lambda f: f.assign(item_id=["a", "\udc80"]), "in row 1, which is no text"),
+    "the padding": (
+        lambda f: f.assign(item_id=["a", "[PAD]"]),
+        r"no item_id may be called \[PAD\]",
+    ),
+    "a column twice": (lambda f: pd.concat([f, f[["tags"]]], axis=1), "two columns 'tags'"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), BAD_ITEMS.values(), ids=BAD_ITEMS)
+def test_bad_items_are_not_added(warmer, spoil, message):
+    known = warmer.known_items()
+    with pytest.raises(UserError, match=message):
+        warmer.add_items(spoil(FEATURES))
+    assert warmer.known_items() == known
+    warmer.save("state.pth")
+
+
+def test_a_missing_value_is_not_a_token_of_that_name(warmer):
+    """A category may be called nan, since RecBole's loader keeps the text NA."""
+    names = warmer.catalog.field2id_token["category"]
+    warmer.catalog._ids["category"].update({"nan": names.index("c2"), "None": names.index("c2")})
+    values = [float("nan"), None]
+    assert warmer.add_items(FEATURES.assign(category=values)).unknown_values["category"] == 2
+    ids = warmer.catalog.ids("item_id", ["a", "b"])
+    assert not warmer.catalog.item_feat["category"][ids].any()
 
 
 @pytest.mark.parametrize("column", ["item_id", "category", "tags"])

@@ -1,5 +1,6 @@
 """Durability, repeated events, and input that does not fit."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -63,8 +64,9 @@ import pandas as pd, torch
 from recbole_mwuf.online import ItemWarmer
 warmer = ItemWarmer.load("state.pth")
 warmer.observe(pd.read_csv("rows.csv"))
-def half(content, path):
-    path.write_bytes(b"half a checkpoint")
+def half(content, file):
+    file.write(b"half a checkpoint")
+    file.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 torch.save = half
 warmer.save("state.pth")
@@ -83,13 +85,13 @@ def test_a_disk_that_is_full_leaves_the_old_file(warmer, rows, monkeypatch):
     warmer.save("state.pth")
     whole = Path("state.pth").read_bytes()
 
-    def full(content, path):
-        path.write_bytes(b"half")
-        raise OSError("No space left on device")
+    def full(content, file):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
     warmer.observe(rows)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match=r"cannot write 'state.pth': its disk is full"):
         warmer.save("state.pth")
     assert Path("state.pth").read_bytes() == whole
     assert not list(Path().glob(".*.part"))
@@ -211,9 +213,35 @@ BAD = {
     "label 2": (lambda r: r.assign(label=[0, 1, 2, *r["label"][3:]]), "label=2.* in row 2"),
     "label text": (lambda r: r.assign(label="yes"), "label='yes' in row 0 and 14 others"),
     "no label": (lambda r: r.assign(label=None), "label=None in row 0"),
-    "no time": (lambda r: r.assign(timestamp=float("nan")), "a time must be a number"),
+    "no time": (lambda r: r.assign(timestamp=float("nan")), "a time must be a finite number"),
     "time text": (lambda r: r.assign(timestamp="noon"), "timestamp='noon'"),
-    "no event ID": (lambda r: r.assign(event_id=[None, *range(14)]), "every event needs its ID"),
+    "infinite time": (
+        lambda r: r.assign(timestamp=[1, "inf", *r["timestamp"][2:]]),
+        "in row 1 and",
+    ),
+    "a date": (lambda r: r.assign(timestamp=pd.Timestamp("2021-05-01")), "a date one in the unit"),
+    "dates": (
+        lambda r: r.assign(timestamp=list(map(pd.Timestamp, range(15)))),
+        "a date one in the",
+    ),
+    "a duration": (lambda r: r.assign(timestamp=pd.Timedelta(5, "s")), "a finite number"),
+    "no user": (
+        lambda r: r.assign(user_id=[1, None, *r["user_id"][2:]]),
+        "user_id is missing in row 1",
+    ),
+    "an empty user": (lambda r: r.assign(user_id=""), "user_id is missing in row 0"),
+    "user NaN": (lambda r: r.assign(user_id=float("nan")), "user_id is missing in row 0"),
+    "no item": (lambda r: r.assign(item_id=pd.NA), "item_id is missing in row 0"),
+    "half a character": (
+        lambda r: r.assign(event_id=[*"abcdefghijklmn", "\ud800"]),
+        "row 14, which",
+    ),
+    "a column twice": (lambda r: r.set_axis([*r.columns[:3], "label"], axis=1), "no column"),
+    "another column twice": (lambda r: pd.concat([r, r[["label"]]], axis=1), "two columns 'label'"),
+    "no event ID": (
+        lambda r: r.assign(event_id=[None, *range(14)]),
+        "event_id is missing in row 0",
+    ),
 }
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import nn
 
+from recbole_mwuf.errors import UserError
+
 
 def create_base(config: Any, dataset: Any) -> nn.Module:
     """An untrained base, its embeddings started as ``embedding_init`` says.
@@ -14,8 +16,20 @@ def create_base(config: Any, dataset: Any) -> nn.Module:
         config: Knows the base's class; uses ``embedding_init``, ``sparse_embedding``,
             ``sparse_embedding_rows`` and the base's settings.
         dataset: The data set it is built for.
+
+    Raises:
+        UserError: if it cannot be built with these settings.
     """
-    base = config.base_class(config, dataset).to(config["device"])
+    try:
+        base = config.base_class(config, dataset).to(config["device"])
+    except (AssertionError, IndexError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        # such as heads that do not divide the embedding size, or too few dropout_probs
+        raise UserError(
+            f"base={config['base']} cannot be built with these settings: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     for table in (m for m in base.modules() if isinstance(m, nn.Embedding)):
         chosen = config["sparse_embedding"]
         is_large = table.num_embeddings > config["sparse_embedding_rows"]

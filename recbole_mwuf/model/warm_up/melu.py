@@ -15,11 +15,13 @@ from recbole_mwuf.data import (
     PHASES,
     QUERY,
     SUPPORT,
+    Batches,
     ColdStartDataset,
     InteractionHistory,
     UserTaskLoader,
 )
-from recbole_mwuf.model.warm_up.method import Losses, Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
+from recbole_mwuf.model.warm_up.stage import Losses, Stage
 from recbole_mwuf.parallel import Shard
 
 _ROWS_AT_ONCE = 512  # scored rows, each with decision layers of its own
@@ -40,7 +42,7 @@ class MeLU(WarmUpMethod):
     which step 1 takes from its outer batches.
 
     Args:
-        config: Uses ``melu_local_lr``, ``melu_task_size``.
+        config: Uses ``melu_local_lr``, ``melu_task_size``, ``melu_min_samples``.
         dataset: The split data set.
         base: A base trained by this class's pre-training.
     """
@@ -69,12 +71,17 @@ class MeLU(WarmUpMethod):
     def pretrain_loader(
         self, config: Any, dataset: ColdStartDataset, shard: Shard
     ) -> UserTaskLoader:
-        return UserTaskLoader(config, dataset, "old", shard)
+        return self.task_loader(config, "old", shard)
 
     def warm_up_loader(
-        self, config: Any, dataset: ColdStartDataset, phase: str, shard: Shard
+        self, config: Any, dataset: Batches, phase: str, shard: Shard
     ) -> UserTaskLoader:
-        return UserTaskLoader(config, dataset, phase, shard)
+        return self.task_loader(config, phase, shard)
+
+    def task_loader(self, config: Any, name: str, shard: Shard) -> UserTaskLoader:
+        """The users' tasks made of one set's samples."""
+        sizes = self.task_size, config["melu_min_samples"], config["train_batch_size"]
+        return UserTaskLoader(self.dataset, name, *sizes, config["seed"], shard)
 
     def pretrain_loss(self, interaction: Interaction) -> Tensor:
         if self.norms:
