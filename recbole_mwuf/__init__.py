@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from recbole_mwuf.data import ColdStartDataset
     from recbole_mwuf.integration import register, unregister
     from recbole_mwuf.model.warm_up.method import WarmUpMethod
-from recbole_mwuf.model.warm_up.stage import Stage
+    from recbole_mwuf.model.warm_up.stage import Stage
     from recbole_mwuf.online import ItemWarmer
     from recbole_mwuf.quick_start import run
     from recbole_mwuf.registry import register_base, register_method
