@@ -268,11 +268,7 @@ class WarmUpMethod(AbstractRecommender):
         return self.table.scores(interaction, ItemIDs.where(self.is_old[items], own, warm))
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
-        """Scores of every item for each user of a batch, ``[B · n_items]``, for RecBole's ranking.
-
-        Raises:
-            NotImplementedError: if the base reads item histories: RecBole then scores pairs.
-        """
+        """Scores of every item for each user of a batch, ``[B · n_items]``; for RecBole."""
         return scores_of_all_items(self, interaction)
 
     def grow(self, n_items: int) -> None:
