@@ -31,7 +31,7 @@ from recbole_mwuf.compat import silence_recbole  # noqa: E402
 from recbole_mwuf.config import Config  # noqa: E402
 from recbole_mwuf.data import ColdStartDataset  # noqa: E402
 from recbole_mwuf.model.base import create_base  # noqa: E402
-from recbole_mwuf.model.warm_up.method import Stage  # noqa: E402
+from recbole_mwuf.model.warm_up.stage import Stage  # noqa: E402
 from recbole_mwuf.parallel import Shard  # noqa: E402
 from recbole_mwuf.registry import get_model  # noqa: E402
 from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer  # noqa: E402

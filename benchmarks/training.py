@@ -39,8 +39,8 @@ from recbole_mwuf.data import ColdStartDataset, SetLoader  # noqa: E402
 from recbole_mwuf.data.dataset import select  # noqa: E402
 from recbole_mwuf.model.base import create_base  # noqa: E402
 from recbole_mwuf.model.base.item_side import ItemSideRecommender  # noqa: E402
-from recbole_mwuf.model.warm_up.method import Stage  # noqa: E402
 from recbole_mwuf.model.warm_up.plain import NoWarmUp  # noqa: E402
+from recbole_mwuf.model.warm_up.stage import Stage  # noqa: E402
 from recbole_mwuf.parallel import Shard  # noqa: E402
 from recbole_mwuf.registry import get_model  # noqa: E402
 from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, seed_stage  # noqa: E402

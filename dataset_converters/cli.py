@@ -11,10 +11,10 @@ from dataset_converters.errors import ConversionError
 from dataset_converters.pipeline import READERS, Options, convert
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The options, one sub-command for every data set."""
     parser = argparse.ArgumentParser(
-        prog="python -m dataset_converters",
+        prog=prog or "python -m dataset_converters",
         description="Turn published data sets into RecBole atomic files. See docs/datasets.md.",
     )
     commands = parser.add_subparsers(dest="converter", required=True, metavar="DATASET")
@@ -85,17 +85,18 @@ def count(text: str) -> int:
     return int(text)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command line.
 
     Args:
         arguments: Without the program's name; None: those of the process.
+        prog: The program's name, for usage messages.
 
     Returns:
         int: Exit status; 0 if the output was written, 2 if the input or an option is wrong, 1 for
         any other failure, 130 after Ctrl-C.
     """
-    values = vars(build_parser().parse_args(arguments))
+    values = vars(build_parser(prog).parse_args(arguments))
     values["skip_bad_rows"] = values.pop("on_error") == "skip"
     try:
         report = convert(Options(**values))

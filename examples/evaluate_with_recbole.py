@@ -1,7 +1,11 @@
-"""A warmed-up model is evaluated by RecBole's own loader and Trainer."""
+"""A warmed-up model is evaluated by RecBole's own loader and Trainer.
+
+Where ray can be imported, ``recbole.quick_start.load_data_and_model(result.checkpoint)`` gives
+config, model and loaders after ``recbole_mwuf.register()``.
+"""
 
 import torch
-from recbole.data.dataloader import NegSampleEvalDataLoader
+from recbole.data import data_preparation
 from recbole.trainer import Trainer
 
 from recbole_mwuf.config import Config
@@ -12,12 +16,11 @@ from recbole_mwuf.registry import get_model
 settings = {"state": "WARNING"}
 result = run("MWUF", base="WideDeep", dataset="ml-100k", config_dict=settings)
 
-config = Config("MWUF", base="WideDeep", dataset="ml-100k", config_dict=settings)
-data = ColdStartDataset(config)
-model = get_model("MWUF")(config, data)
+config = Config("MWUF", dataset="ml-100k", config_dict=settings, base="WideDeep")
+dataset = ColdStartDataset(config)
+_, _, test_data = data_preparation(config, dataset)  # the test set after the last phase
+model = get_model("MWUF")(config, dataset)
 model.load_state_dict(torch.load(result.checkpoint, weights_only=True)["state_dict"])
 
-# the test set as a RecBole Dataset, after the last phase
-test_data = NegSampleEvalDataLoader(config, data.subset("test", "warm_c"), None)
 print("RecBole:", dict(Trainer(config, model).evaluate(test_data, load_best_model=False)))
 print("ours:   ", result.phases["warm_c"]["next_phase"])

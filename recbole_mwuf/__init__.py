@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from recbole_mwuf.config import Config
     from recbole_mwuf.data import ColdStartDataset
     from recbole_mwuf.integration import register, unregister
-    from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
+    from recbole_mwuf.model.warm_up.method import WarmUpMethod
+    from recbole_mwuf.model.warm_up.stage import Stage
     from recbole_mwuf.online import ItemWarmer
     from recbole_mwuf.quick_start import run
     from recbole_mwuf.registry import register_base, register_method
@@ -25,7 +26,7 @@ _HOMES = {
     "Config": "recbole_mwuf.config",
     "ItemWarmer": "recbole_mwuf.online",
     "Setting": "recbole_mwuf.settings",
-    "Stage": "recbole_mwuf.model.warm_up.method",
+    "Stage": "recbole_mwuf.model.warm_up.stage",
     "WarmUpMethod": "recbole_mwuf.model.warm_up.method",
     "register": "recbole_mwuf.integration",
     "register_base": "recbole_mwuf.registry",

@@ -6,19 +6,50 @@ overrides: :class:`~recbole_mwuf.data.ColdStartDataset`, :class:`~recbole_mwuf.c
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.errors import ChainedAssignmentError
 from recbole.config import Config as RecBoleConfig
+from recbole.trainer import hyper_tuning
+from scipy.sparse import dok_matrix
 
 # numpy >= 2 lacks the names that RecBole's Config.compatibility_settings reads
 _NUMPY_NAMES = {"float_": np.float64, "complex_": np.complex128, "unicode_": np.str_}
+_NOT_OURS = r"(?!recbole_mwuf\b|dataset_converters\b|__main__$)"  # what a module's name is to match
 _agg, _read_csv = pd.Series.agg, pd.read_csv
+_exhaustive_search = hyper_tuning.exhaustive_search
+_ABSENT = object()
+
+
+@contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """While open, an attribute of a module or class is another one.
+
+    Examples:
+        >>> with replaced(np, "pi", 3):
+        ...     np.pi
+        3
+        >>> np.pi > 3
+        True
+    """
+    before = vars(owner).get(name, _ABSENT)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        if before is _ABSENT:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
+
+
 # cells that stand for no number; of a token or a sequence only an empty cell does
 MISSING_NUMBERS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 
@@ -26,16 +57,13 @@ MISSING_NUMBERS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 @contextmanager
 def older_libraries() -> Iterator[None]:
     """While open, RecBole's Config and Dataset find what they expect of numpy 1 and pandas 2."""
-    numpy_names = {name: kind for name, kind in _NUMPY_NAMES.items() if name not in vars(np)}
-    for name, kind in numpy_names.items():
-        setattr(np, name, kind)
-    pd.Series.agg, pd.read_csv = _agg_values, _read_csv_for_recbole
-    try:
+    with ExitStack() as stack:
+        for name, kind in _NUMPY_NAMES.items():
+            if name not in vars(np):
+                stack.enter_context(replaced(np, name, kind))
+        stack.enter_context(replaced(pd.Series, "agg", _agg_values))
+        stack.enter_context(replaced(pd, "read_csv", _read_csv_for_recbole))
         yield
-    finally:
-        pd.Series.agg, pd.read_csv = _agg, _read_csv
-        for name in numpy_names:
-            delattr(np, name)
 
 
 def numpy_names() -> None:
@@ -72,9 +100,34 @@ def _read_csv_for_recbole(*args: Any, **kwargs: Any) -> Any:
     return frame
 
 
+@contextmanager
+def newer_scipy_and_hyperopt() -> Iterator[None]:
+    """While open, RecBole's own models and its tuner find what they expect of older libraries."""
+    with ExitStack() as stack:
+        if not hasattr(dok_matrix, "_update"):
+            stack.enter_context(replaced(dok_matrix, "_update", _update))
+        stack.enter_context(replaced(hyper_tuning, "exhaustive_search", _search))
+        yield
+
+
+def _update(self: dok_matrix, data: dict) -> None:
+    """scipy >= 1.13: RecBole's graph models (LightGCN, NGCF) fill a matrix by this method."""
+    self._dict.update(data)
+
+
+def _search(*args: Any, **kwargs: Any) -> list:
+    """hyperopt >= 0.2.6 draws from numpy's Generator; RecBole's search gives it a RandomState."""
+    random = SimpleNamespace(RandomState=np.random.default_rng)
+    with replaced(hyper_tuning, "np", SimpleNamespace(random=random)):
+        return _exhaustive_search(*args, **kwargs)
+
+
 def silence_recbole() -> None:
-    """Hide warnings about RecBole's own code, which its users cannot mend (pandas 3, cuda.amp)."""
-    for category in (FutureWarning, ChainedAssignmentError):
-        warnings.filterwarnings("ignore", category=category, module="recbole")
-    # columns of pandas 3 are not writable; no one writes to a loaded data set
-    warnings.filterwarnings("ignore", "The given NumPy array is not writable", module="recbole")
+    """Hide what other people's code warns of, which the user of this package cannot mend.
+
+    Warnings of this package stay, and all of them if Python was told what to show (``-W``).
+    """
+    if sys.warnoptions:
+        return
+    for category in (FutureWarning, DeprecationWarning, UserWarning, ChainedAssignmentError):
+        warnings.filterwarnings("ignore", category=category, module=_NOT_OURS)

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from logging import getLogger
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
-import recbole
-import torch
-from recbole.utils import get_local_time, init_logger, set_color
 from torch import nn
 
-from recbole_mwuf import __version__
 from recbole_mwuf.config import Config
-from recbole_mwuf.data import VALIDATION, ColdStartDataset, SetLoader
+from recbole_mwuf.data import ColdStartDataset
+from recbole_mwuf.errors import UserError
 from recbole_mwuf.evaluator.result import RunResult
-from recbole_mwuf.files import plain_values
+from recbole_mwuf.files import plain_values, set_aside
+from recbole_mwuf.logs import ONLY_IN_FILE, start_logging, tell
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.model.warm_up.plain import NoWarmUp
-from recbole_mwuf.parallel.collectives import own_shard, rank, world_size
+from recbole_mwuf.output_files import BaseFiles, OutputFiles
+from recbole_mwuf.parallel import use_threads
+from recbole_mwuf.parallel.collectives import rank, world_size
 from recbole_mwuf.parallel.processes import connect, launch
 from recbole_mwuf.registry import get_method, import_modules, registered_modules
-from recbole_mwuf.trainer import (
-    BaseTrainer,
-    WarmUpTrainer,
-    checkpoint,
-    evaluate_loader,
-    seed_stage,
-)
+from recbole_mwuf.trainer import WarmUpTrainer, checkpoint, pretrain_base, seed_stage, trained_for
+from recbole_mwuf.versions import versions
 
 
 def run(
@@ -87,19 +81,34 @@ def execute(
         Path(config["checkpoint_dir"]).mkdir(parents=True, exist_ok=True)
         own = partial(_in_one_process, config.given, saved, base_file, registered_modules())
         return launch(own, config)
-    _start_logging(config)
-    if config["torch_threads"] is not None:
-        torch.set_num_threads(config["torch_threads"])
+    start_logging(config)
+    use_threads(config)
+    writes = saved and rank() == 0
+    with OutputFiles.reserved(config) if writes else nullcontext() as files:
+        return _six_steps(config, data, files, base_file)
+
+
+def _six_steps(
+    config: Config,
+    data: ColdStartDataset | None,
+    files: OutputFiles | None,
+    base_file: Path | None,
+) -> RunResult:
+    """The paper's steps in one process; arguments as in :func:`execute`.
+
+    Args:
+        files: Where this process writes; None for nowhere.
+    """
     data, load_s = _load(config, data)
     method = get_method(config["model"])
-    files = _OutputFiles(config) if saved and rank() == 0 else None
-    trained = _pretrain(config, data, method, _BaseFiles.of(config, files, base_file))
+    trained = _pretrain(config, data, method, BaseFiles.of(config, files, base_file))
     try:
         base_phases = _run_base(config, data, method, trained.module)
         trainer, phases = _warm_up(config, data, method, trained.module)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         if trained.file is not None and trained.file.is_file():
-            getLogger().warning(f"Interrupted. Continue with --pretrained_base={trained.file}")
+            way_on = f"to continue from here: --pretrained_base={trained.file}"
+            raise KeyboardInterrupt(way_on) from interrupt
         raise
     result = RunResult(
         model=config["model"],
@@ -111,12 +120,14 @@ def execute(
         base_phases=base_phases,
         timing=_timing(load_s, trained, trainer),
         config=plain_values(config.final_config_dict),
-        versions=_versions(),
+        versions=versions(),
+        fingerprint=data.fingerprint,
     )
     if files is not None:
-        result.checkpoint = str(files.model)
+        result.save(files.result)  # first: small, and what the run was for
         trainer.save_model(files.model, data)
-        result.save(config["result_path"] or files.result)
+        result.checkpoint = str(files.model)
+        tell("Saving result:", str(files.result))
     return result
 
 
@@ -128,38 +139,6 @@ def _in_one_process(
     config = Config(config_dict={**given, **own})
     connect(config)
     return execute(config, saved, base_file=base_file)
-
-
-class _OutputFiles:
-    """Where a run writes, named as RecBole names its checkpoints."""
-
-    def __init__(self, config: Config):
-        folder = Path(config["checkpoint_dir"])
-        stem, now = config.run_name, get_local_time()
-        self.model = folder / f"{stem}-{now}.pth"
-        self.result = folder / f"{stem}-{now}.json"
-        self.base = folder / f"{config['base']}-{config['dataset']}-base-{now}.pth"
-
-
-@dataclass(frozen=True)
-class _BaseFiles:
-    """Where a trained base comes from and goes to.
-
-    Attributes:
-        given: A checkpoint to load; None to train.
-        written: Where a base that was trained goes; None for nowhere.
-    """
-
-    given: str | Path | None = None
-    written: Path | None = None
-
-    @classmethod
-    def of(cls, config: Config, files: _OutputFiles | None, kept: Path | None) -> _BaseFiles:
-        """The user's ``pretrained_base``, else the one that is kept for several runs."""
-        given = config["pretrained_base"]
-        if given is None and kept is not None and kept.is_file():
-            given = kept
-        return cls(given, kept or (None if files is None else files.base))
 
 
 @dataclass(frozen=True)
@@ -178,21 +157,6 @@ class _TrainedBase:
     samples: int = 0
 
 
-def _start_logging(config: Config) -> None:
-    """RecBole's logger; the settings go to the log file, to the console with ``state=DEBUG``."""
-    init_logger(config)
-    logger = getLogger()
-    for note in config.notes:
-        logger.warning(note)
-    if config["state"].lower() == "debug":
-        logger.debug(config)
-        return
-    record = logger.makeRecord("settings", logging.INFO, __file__, 0, str(config), (), None)
-    for handler in logger.handlers:
-        if isinstance(handler, logging.FileHandler):
-            handler.handle(record)
-
-
 def _load(config: Config, data: ColdStartDataset | None) -> tuple[ColdStartDataset, float]:
     """The data set and the seconds that loading took."""
     seed_stage(config)
@@ -201,38 +165,36 @@ def _load(config: Config, data: ColdStartDataset | None) -> tuple[ColdStartDatas
     seconds = 0.0 if data is not None else perf_counter() - start
     if not loaded.fits(config):
         raise ValueError(f"the data set given was loaded with other settings: {data}")
-    getLogger().info(loaded)
-    getLogger().info(set_color("Cold-start split", "blue") + f": {loaded.split.counts()}")
+    if config["data_files"] is None:  # RecBole has just downloaded them
+        config.note_data()
+    getLogger().info(loaded, extra=ONLY_IN_FILE)
+    tell("Data set:", loaded.summary())
+    tell("Split:", loaded.split.summary())
     return loaded, seconds
 
 
 def _pretrain(
-    config: Config, data: ColdStartDataset, method: type[WarmUpMethod], files: _BaseFiles
+    config: Config, data: ColdStartDataset, method: type[WarmUpMethod], files: BaseFiles
 ) -> _TrainedBase:
     """Step 1: pre-train the base on the old items, or take the one that was given."""
     seed_stage(config)
     base = create_base(config, data)
     model = method(config, data, base)  # refuses what does not fit before hours of training
-    own = not method.shares_pretrained_base
-    trained_for = method.__name__ if own else checkpoint.ANY_METHOD
     if files.given is not None:
-        checkpoint.load_base(files.given, base, data, trained_for)
-        return _TrainedBase(base, files.written)
-    base.requires_grad_(True)
-    seed_stage(config)
-    trainer = BaseTrainer(config, base, model.pretrain_loss if own else None)
-
-    def validate() -> dict:
-        size, order = config["eval_batch_size"], model.scoring_order
-        held_out = SetLoader(data, VALIDATION, size, "cold", order, shard=own_shard())
-        if own:
-            model.observe(data.history, "cold")
-        return evaluate_loader(config, model if own else base, data, held_out)
-
-    trainer.train(model.pretrain_loader(config, data, own_shard()), validate)
-    trainer.tensorboard.close()  # or its thread stays as long as the process
+        tell("Loading base:", str(files.given))
+        try:
+            checkpoint.load_base(files.given, base, data, trained_for(method))
+            return _TrainedBase(base, files.written)
+        except UserError as error:
+            if not files.replaceable:
+                raise
+            getLogger().error(f"{error}. Set aside as {set_aside(files.given)}; trained again")
+            return _pretrain(config, data, method, replace(files, given=None))
+    purpose = "" if method.shares_pretrained_base else f" for {trained_for(method)}"
+    tell("Pre-training", f"{type(base).__name__}{purpose} on {data.is_old.sum()} old items")
+    trainer = pretrain_base(config, model, data)
     if files.written is not None and rank() == 0:
-        trainer.save_base(files.written, data, trained_for)
+        trainer.save_base(files.written, data, trained_for(method))
     return _TrainedBase(base, files.written, trainer.loop.seconds, trainer.loop.samples)
 
 
@@ -242,9 +204,8 @@ def _run_base(
     """The phases of the base without warm-up; None if the run is that itself or leaves it out."""
     if method is NoWarmUp or not config["base_phases"]:
         return None
-    getLogger().info(set_color("The base without warm-up", "blue") + f": {config['base']}")
     shared = method.shares_pretrained_base
-    plain = trained if shared else _pretrain(config, data, NoWarmUp, _BaseFiles()).module
+    plain = trained if shared else _pretrain(config, data, NoWarmUp, BaseFiles()).module
     return _warm_up(config, data, NoWarmUp, plain)[1]
 
 
@@ -254,7 +215,12 @@ def _warm_up(
     """Steps 2 to 6 for one method on a trained base: its trainer and the metrics by phase."""
     seed_stage(config)
     trainer = WarmUpTrainer(config, method(config, data, base).to(config["device"]))
+    name, base_name = method.__name__, config["base"]
+    if trainer.model.has_meta_training:
+        tell("Training", f"{name} on {data.is_old.sum()} old items as if they were new")
     trainer.meta_train(data)
+    who = f"{base_name} alone" if method is NoWarmUp else f"{name}({base_name})"
+    tell("Warming up", f"{data.split.is_new.sum()} new items with {who}")
     phases = trainer.run_phases(data)
     trainer.tensorboard.close()
     return trainer, phases
@@ -276,15 +242,6 @@ def _timing(load_s: float, trained: _TrainedBase, trainer: WarmUpTrainer) -> dic
 
 def _rate(samples: int, seconds: float) -> float:
     return samples / seconds if samples else 0.0
-
-
-def _versions() -> dict:
-    return {
-        "recbole_mwuf": __version__,
-        "recbole": recbole.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
 
 
 def _peak_rss_mb() -> float:

@@ -12,13 +12,14 @@ import difflib
 import importlib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from logging import getLogger
 from typing import TypeVar
 
 from recbole.model.abstract_recommender import AbstractRecommender, ContextRecommender
 from recbole.utils import ModelType
 
 from recbole_mwuf.errors import UserError
+from recbole_mwuf.guests import Guests
 from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.model.warm_up.plain import NoWarmUp
 from recbole_mwuf.recbole_models import context_aware_models, get_recbole_model
@@ -47,85 +48,93 @@ _OWN = {
 # they bypass the table of ID embeddings that all other context-aware models of RecBole read; a
 # model unknown here is found out when it scores its first row (model/item_table/column.py)
 WITHOUT_ID_EMBEDDINGS = ("FFM", "LR")
-_registered: dict[str, dict[str, type]] = {METHODS: {}, BASES: {}}
+# a method's settings are left out of what tells pre-trained bases apart (experiment/keys.py): it
+# may declare none that a base reads; nor may a base declare one of a method
+_guests = {
+    METHODS: Guests(
+        *(METHODS, WarmUpMethod),
+        ["overall", "recbole", "tuning", *(f"model/{base}" for base in _OWN[BASES])],
+    ),
+    BASES: Guests(BASES, ContextRecommender, [f"model/{method}" for method in _OWN[METHODS]]),
+}
+_not_imported: list[str] = []  # why modules of the parent process are not to be had in this one
 
 
 def register_method(method: Model) -> Model:
     """Make a warm-up method known under its class's name; also as a decorator.
 
+    What is defined anew, in a cell of a notebook, takes the place of what it was::
+
+        @register_method
+        class MyMethod(WarmUpMethod): ...
+
     Args:
         method: A subclass of :class:`~recbole_mwuf.model.warm_up.method.WarmUpMethod`.
 
     Raises:
-        UserError: if it is no such class or its name is taken.
+        UserError: if it is no such class, its name is taken, or it declares no proper settings.
     """
-    return _register(METHODS, method, WarmUpMethod)
+    return _register(METHODS, method)
 
 
 def register_base(base: Model) -> Model:
-    """Make a base model known under its class's name; also as a decorator.
+    """Make a base model known under its class's name; as :func:`register_method`.
 
     Args:
         base: A RecBole context-aware model, or an
             :class:`~recbole_mwuf.model.base.item_side.ItemSideRecommender`.
 
     Raises:
-        UserError: if it is no such class or its name is taken.
+        UserError: if it is no such class, its name is taken, or it declares no proper settings.
     """
-    return _register(BASES, base, ContextRecommender)
+    return _register(BASES, base)
 
 
-def _register(group: str, model: Model, kind: type) -> Model:
-    name = model.__name__
-    if not issubclass(model, kind):
-        raise UserError(f"{name} cannot be registered: it is no {kind.__name__}")
-    known = _registered[group].get(name)
-    same = known is not None and known.__qualname__ == model.__qualname__
-    if not same and name in names(METHODS) | names(BASES):
-        raise UserError(f"{name} cannot be registered: there is a model of that name")
-    _registered[group][name] = model  # a notebook's cell may define it anew
+def _register(group: str, model: Model) -> Model:
+    _guests[group].check(model)
+    if owner := _owner(model):
+        raise UserError(
+            f"{model.__name__} cannot be registered: {owner} has that name; give it another one"
+        )
+    _guests[group].registered[model.__name__] = model
     return model
+
+
+def _owner(model: type) -> str:
+    """Who else has a model's name; empty if no one has."""
+    name = model.__name__
+    if any(name in own for own in _OWN.values()):
+        return "a model of recbole-mwuf"
+    others = filter(None, (guests.other_of(model) for guests in _guests.values()))
+    return next(others, "a model of RecBole" if _of_recbole(name) is not None else "")
 
 
 def registered_modules() -> list[str]:
     """Modules whose import registers what was registered here, for another process."""
-    modules = {m.__module__ for models in _registered.values() for m in models.values()}
+    models = (model for guests in _guests.values() for model in guests.registered.values())
+    modules = {model.__module__ for model in models}
     return sorted(modules - {"__main__", "__mp_main__"})  # a new process runs these by itself
 
 
 def import_modules(modules: Iterable[str]) -> None:
     """The counterpart of :func:`registered_modules` in the other process."""
     for module in modules:
-        importlib.import_module(module)
-
-
-@cache
-def _installed(group: str) -> Mapping[str, EntryPoint]:
-    """What other packages offer by entry points."""
-    return {point.name: point for point in entry_points(group=group)}
+        try:
+            importlib.import_module(module)
+        except ImportError as error:  # told to who asks for a model that is not there
+            _not_imported.append(str(error))
 
 
 def names(group: str) -> set[str]:
     """Names of a group's models: this package's, installed ones, registered ones."""
-    return {*_OWN[group], *_installed(group), *_registered[group]}
+    return {*_OWN[group], *_guests[group].names()}
 
 
 def _find(group: str, name: str) -> type | None:
     """A group's class of a name; None if it has none."""
     if name in _OWN[group]:
         return getattr(importlib.import_module(_OWN[group][name]), name)
-    if name in _registered[group]:
-        return _registered[group][name]
-    if name in _installed(group):
-        try:
-            found = _installed(group)[name].load()
-        except (ImportError, AttributeError) as error:
-            raise UserError(f"{name}: its package cannot be loaded: {error}") from error
-        kind = WarmUpMethod if group == METHODS else ContextRecommender
-        if not (isinstance(found, type) and issubclass(found, kind)):
-            raise UserError(f"{name}: entry point '{group}' of its package is no {kind.__name__}")
-        return found
-    return None
+    return _guests[group].find(name)
 
 
 def get_model(name: str) -> type[AbstractRecommender]:
@@ -140,10 +149,19 @@ def get_model(name: str) -> type[AbstractRecommender]:
     found = _find(METHODS, name) or _find(BASES, name)
     if found is not None:
         return found
+    model = _of_recbole(name)
+    if model is None:
+        reasons = "".join(f" ({reason})" for reason in _not_imported)
+        raise UserError(f"there is no model '{name}'. {_suggestion(name)}{reasons}")
+    return model
+
+
+def _of_recbole(name: str) -> type[AbstractRecommender] | None:
+    """RecBole's model of a name; None if it has none."""
     try:
         return get_recbole_model(name)
-    except (ValueError, AttributeError, ImportError) as error:
-        raise UserError(f"there is no model '{name}'. {_suggestion(name)}") from error
+    except (ValueError, AttributeError, ImportError):
+        return None
 
 
 def get_base(name: str) -> type[ContextRecommender]:
@@ -179,13 +197,39 @@ def get_method(name: str) -> type[WarmUpMethod]:
 
     Args:
         name: A warm-up method or a base.
+
+    Raises:
+        UserError: if no model has that name.
     """
-    return _find(METHODS, name) or NoWarmUp
+    found = _find(METHODS, name)
+    if found is None:
+        get_model(name)
+    return found or NoWarmUp
 
 
 def warm_up_methods() -> list[str]:
     """Names of all warm-up methods."""
     return sorted(names(METHODS))
+
+
+def usable_methods() -> list[str]:
+    """Those that can be loaded: a guest's package that is broken is left out with a warning."""
+    return [name for name in warm_up_methods() if _loads(name)]
+
+
+@cache
+def _loads(method: str) -> bool:
+    try:
+        _find(METHODS, method)
+    except UserError as error:
+        getLogger().warning(f"left out: {error}")
+        return False
+    return True
+
+
+def own_methods() -> list[str]:
+    """Names of this package's own warm-up methods."""
+    return sorted(_OWN[METHODS])
 
 
 def known_bases() -> list[str]:

@@ -97,6 +97,12 @@ def _read(file: Path, loader: type) -> dict:
     return (file.is_file() and yaml.load(file.read_text(encoding="utf-8"), Loader=loader)) or {}
 
 
+def read_search_space(name: str) -> str | None:
+    """The search space of ``properties/hyper/NAME.hyper``, in RecBole's format; None if none."""
+    file = properties_dir() / "hyper" / f"{name}.hyper"
+    return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
 @cache
 def read_settings(name: str) -> Mapping[str, Setting]:
     """The settings that a file of defaults declares, by name; empty if there is no such file."""

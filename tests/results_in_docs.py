@@ -39,7 +39,7 @@ def results_block(folder: str) -> str:
             f"AUC on {dataset} (`next_phase`), mean ± standard deviation over the runs. **Bold**: "
             r"best; \*: better than the best baseline (p ≤ .05, paired t-test). More in "
             f"[{folder}/report.md]({folder}/report.md).",
-            panel_table(rows),
+            panel_table(rows, presets()["table1"]["proposed"]),
             f"![{presets()['figure2']['title']}]({figure})",
         ]
     )

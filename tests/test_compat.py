@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from recbole.trainer import hyper_tuning
+from scipy.sparse import dok_matrix
 
-from recbole_mwuf.compat import older_libraries
+from recbole_mwuf.compat import newer_scipy_and_hyperopt, older_libraries
 from recbole_mwuf.config import Config
 from recbole_mwuf.data import ColdStartDataset
 from tests.conftest import TINY, write_tiny
@@ -17,6 +19,42 @@ def test_nothing_is_left_behind():
         assert (np.float_, np.complex_, np.unicode_) == (np.float64, np.complex128, np.str_)
         raise KeyError
     assert (pd.Series.agg, pd.read_csv, set(vars(np))) == (agg, read_csv, names)
+
+
+def test_a_block_within_a_block():
+    agg = pd.Series.agg
+    with older_libraries():
+        with older_libraries():
+            pass
+        assert pd.Series([np.arange(3)]).agg(len).tolist() == [3]
+    assert pd.Series.agg is agg
+
+
+def test_a_matrix_is_filled_as_recboles_graph_models_do():
+    data = {(0, 1): 1, (2, 0): 3}
+    before = "_update" in vars(dok_matrix)
+    with newer_scipy_and_hyperopt():
+        matrix = dok_matrix((3, 2), dtype=np.float32)
+        matrix._update(data)
+    assert matrix.toarray().tolist() == [[0, 1], [0, 0], [3, 0]]
+    assert ("_update" in vars(dok_matrix)) == before
+
+
+def test_exhaustive_search_tries_everything_once():
+    hyperopt = pytest.importorskip("hyperopt")
+    space = {name: hyperopt.hp.choice(name, [1, 2, 3]) for name in ("a", "b")}
+    tried, original = [], hyper_tuning.exhaustive_search
+
+    def trial(params):
+        tried.append((params["a"], params["b"]))
+        return params["a"]
+
+    with newer_scipy_and_hyperopt():
+        search = hyper_tuning.exhaustive_search
+        hyperopt.fmin(trial, space, algo=search, max_evals=9, show_progressbar=False)
+    assert sorted(tried) == [(a, b) for a in (1, 2, 3) for b in (1, 2, 3)]
+    assert hyper_tuning.exhaustive_search is original
+    assert hyper_tuning.np is np
 
 
 def test_lengths_of_the_values():

@@ -9,7 +9,7 @@ from recbole.utils import init_seed
 from recbole_mwuf.config import Config
 from recbole_mwuf.data import PHASES, WARM_SETS, ColdStartDataset
 from recbole_mwuf.model.base import create_base
-from recbole_mwuf.model.warm_up.method import Stage
+from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.parallel import Shard
 from recbole_mwuf.registry import get_model, warm_up_methods
 from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer

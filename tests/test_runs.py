@@ -47,7 +47,7 @@ def test_table_and_result_file(command, capsys):
     result = json.loads(Path("r.json").read_text())
     assert set(result) == {
         *("schema", "model", "base", "dataset", "seed", "split", "phases", "base_phases"),
-        *("rela_impr", "timing", "config", "versions"),
+        *("rela_impr", "timing", "config", "versions", "fingerprint", "checksum"),
     }
     assert result["split"] == {
         "old_items": 4,
@@ -215,10 +215,10 @@ def test_bad_input(command, capsys, monkeypatch, changes, message):
         ({"weights": 1}, "it has no state_dict"),
         ({"state_dict": {}, "kind": "warm_up"}, "holds a warm_up model"),
         ({"state_dict": {}, "kind": "base", "schema": 99}, "schema 99"),
-        (
-            {"state_dict": {}, "kind": "base", "schema": 1, "vocabulary": "x"},
-            "other users or items",
-        ),
+        ({"state_dict": {}, "kind": "base"}, "schema None"),
+        ({"state_dict": {}, "kind": "base", "schema": 2}, "incomplete: there is no 'vocabulary'"),
+        ({"state_dict": {}}, "neither ours nor of RecBole's Trainer: there is no 'config'"),
+        ({"state_dict": {"w": torch.tensor([float("nan")])}}, "state_dict.w holds NaN"),
     ],
 )
 def test_broken_checkpoint(command, capsys, content, message):

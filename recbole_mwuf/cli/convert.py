@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
+
 from dataset_converters.cli import main as convert
 
 
-def main(arguments: list[str], prog: str) -> int:
+def main(options: Namespace) -> int:
     """Run ``dataset_converters`` under this program's name."""
-    return convert(arguments)
+    return convert(options.arguments, options.prog)

@@ -1,106 +1,95 @@
-"""The command line of the benchmark."""
+"""``recbole-mwuf experiment``: the paper's tables and figures, or a grid of one's own."""
 
 from __future__ import annotations
 
-import argparse
-import shlex
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 from recbole_mwuf.compat import silence_recbole
-from recbole_mwuf.config import Config
 from recbole_mwuf.config.arguments import read_arguments
-from recbole_mwuf.data import ColdStartDataset
-from recbole_mwuf.errors import UserError, count_argument
+from recbole_mwuf.errors import UserError
 from recbole_mwuf.experiment.engine import Engine, LocalEngine, RayEngine
 from recbole_mwuf.experiment.grid import GridBuilder, Job, Section, expand, presets
 from recbole_mwuf.experiment.progress import Progress
 from recbole_mwuf.experiment.report.document import write_report
 from recbole_mwuf.experiment.run_log import RunLog
-from recbole_mwuf.experiment.runner import ResultFolder, Runner
+from recbole_mwuf.experiment.runner import ResultFolder, Runner, of_other_data_or_code
+from recbole_mwuf.versions import FIGURES_VERSION
 
 
-def build_parser(prog: str = "recbole-mwuf experiment") -> argparse.ArgumentParser:
-    """The benchmark's own options; all others are settings of the runs."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        allow_abbrev=False,
-        description="Gather the paper's tables and figures, or a grid of one's own. Finished runs "
-        "are kept: the same command goes on after an interruption.",
-        epilog="Every other --key=value is a setting of all runs, as in a single run.",
-    )
-    names = ", ".join(presets())
-    parser.add_argument("--preset", nargs="+", default=[], metavar="NAME", help=names)
-    parser.add_argument("--models", nargs="+", default=[], help="of one's own grid")
-    parser.add_argument("--bases", nargs="+", default=[None], help="of its methods")
-    parser.add_argument("--dataset", "--datasets", nargs="+", default=[None], dest="datasets")
-    parser.add_argument(
-        "--runs", type=count_argument, default=1, help="seeds, from the configured one on"
-    )
-    parser.add_argument("--seeds", type=int, nargs="+", help="these seeds instead")
-    parser.add_argument("--workers", type=count_argument, default=1, help="runs at a time")
-    parser.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster, or `local` for a new one")
-    parser.add_argument("--report_only", action="store_true", help="only report what is there")
-    parser.add_argument("--output", type=Path, help="folder (default: results/DATASET)")
-    parser.add_argument("--config_files", default="", help='settings files: "a.yaml b.yaml"')
-    return parser
-
-
-def main(arguments: list[str], prog: str) -> int:
+def main(options: Namespace) -> int:
     """Gather the runs of the command line.
 
     Returns:
-        int: Exit status; 0 if every run has a result, 1 if some failed, 2 for a mistake of the
-        user's, 130 after Ctrl-C.
+        int: Exit status; 0 if every run has a result, 1 if some failed.
+
+    Raises:
+        UserError: for a mistake of the user's; nothing has been run then.
+        KeyboardInterrupt: after Ctrl-C; its message says how to go on.
     """
-    options, more = build_parser(prog).parse_known_args(arguments)
     silence_recbole()
-    python = ["python"] if prog.endswith(".py") else []
-    command = shlex.join([*python, *prog.split(), *arguments])
+    settings = _settings(options.arguments)
+    grids = [_Grid(name, options, settings) for name in options.datasets]
+    engine = _engine(options)
     try:
-        settings = _settings(more)
-        grids = [_Grid(name, options, settings) for name in options.datasets]
-        engine = _engine(options)
-        try:
-            n_failed = sum(grid.gather(engine, command) for grid in grids)
-        except BaseException:
-            engine.kill()
-            raise
-        engine.close()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"interrupted; finished runs are kept. To continue: {command}", file=sys.stderr)
-        return 130
+        for grid in grids:
+            grid.plan(engine)
+        n_failed = sum(grid.gather(engine, options.command) for grid in grids)
+    except BaseException as error:
+        engine.kill()
+        if isinstance(error, KeyboardInterrupt):
+            way_on = f"finished runs are kept. To continue: {options.command}"
+            raise KeyboardInterrupt(way_on) from error
+        raise
+    engine.close()
     return 1 if n_failed else 0
 
 
 class _Grid:
     """What the command line asks for, for one data set."""
 
-    def __init__(self, dataset: str | None, options: argparse.Namespace, settings: dict):
+    def __init__(self, dataset: str | None, options: Namespace, settings: dict):
         if options.output is not None and len(options.datasets) > 1:
             raise UserError(f"--output={options.output} is for one data set, not for several")
         builder = GridBuilder(dataset, options.config_files.split(), settings)
+        self.builder, self.report_only = builder, options.report_only
         self.sections = _sections(builder, options)
-        resolved = self.sections[0].rows[0].resolved
-        first = resolved["seed"]
-        seeds = options.seeds or list(range(first, first + options.runs))
-        self.jobs = [] if options.report_only else builder.jobs(self.sections, seeds)
-        interactions = Path(resolved["data_path"], f"{resolved['dataset']}.inter")
-        # a cluster's machines have data of their own
-        if self.jobs and options.ray is None and not interactions.is_file():
-            _download(self.jobs[0])
-        self.folder = ResultFolder(options.output or Path("results", resolved["dataset"]))
+        self.first = self.sections[0].rows[0].resolved
+        seed = self.first["seed"]
+        self.seeds = options.seeds or list(range(seed, seed + options.runs))
+        self.folder = ResultFolder(options.output or Path("results", self.first["dataset"]))
+        self.jobs: list[Job] = []
+
+    def plan(self, engine: Engine) -> None:
+        """List the runs. Their keys name the data, so these are looked at first.
+
+        Raises:
+            UserError: if there are no data, or the results at hand are of several.
+        """
+        if self.first["data_files"] is None:  # not here; a cluster has data of its own
+            some_job = self.builder.jobs(self.sections[:1], self.seeds[:1])[0]
+            facts = self.folder.data_facts() if self.report_only else engine.data_facts(some_job)
+            self.builder.note_data(facts)
+        self.jobs = self.builder.jobs(self.sections, self.seeds)
 
     def gather(self, engine: Engine, command: str) -> int:
         """Execute what is missing and write the report; returns how many runs failed."""
-        n_failed = self._run(engine, command) if self.jobs else 0
+        self._tell_others()
+        n_failed = 0 if self.report_only else self._run(engine, command)
         written = write_report(self.folder, self.sections)
         nothing = f"no report: {self.folder.path} has no finished run of this grid"
         print(self.folder.path / "report.html" if written else nothing)
         return n_failed
+
+    def _tell_others(self) -> None:
+        """Results that look like some of this grid's are left out, but not silently."""
+        if n_others := of_other_data_or_code(self.folder.results(), self.jobs):
+            print(
+                f"{self.folder.path}/runs: {n_others} results with these settings are of other "
+                f"data, or of code with other figures than version {FIGURES_VERSION}; left out",
+                file=sys.stderr,
+            )
 
     def _run(self, engine: Engine, command: str) -> int:
         results = self.folder.results()
@@ -111,19 +100,13 @@ class _Grid:
             return Runner(self.folder, engine).run(missing, progress, run_log)
 
 
-def _sections(builder: GridBuilder, options: argparse.Namespace) -> list[Section]:
+def _sections(builder: GridBuilder, options: Namespace) -> list[Section]:
     sections = [builder.preset(name) for name in expand(options.preset)]
     if options.models:
         sections.append(builder.own(options.models, options.bases))
     if not sections:
         raise UserError(f"say what to run: --preset {'|'.join(presets())} or --models ...")
     return sections
-
-
-def _download(job: Job) -> None:
-    """Load data that are not here yet: RecBole downloads them, or an error says why not."""
-    config = Config(job.model, job.dataset, job.config_files, job.settings, base=job.base)
-    ColdStartDataset(config)
 
 
 def _settings(arguments: list[str]) -> dict[str, str]:
@@ -135,7 +118,7 @@ def _settings(arguments: list[str]) -> dict[str, str]:
     return settings
 
 
-def _engine(options: argparse.Namespace) -> Engine:
+def _engine(options: Namespace) -> Engine:
     if options.ray is not None:
         return RayEngine(options.ray, options.workers)
     return LocalEngine(options.workers)

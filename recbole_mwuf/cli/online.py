@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from tqdm import tqdm
 
-from recbole_mwuf.cli.status import exit_status
 from recbole_mwuf.compat import silence_recbole
-from recbole_mwuf.errors import UserError, count_argument
+from recbole_mwuf.errors import UserError
 from recbole_mwuf.files import atomic_write
 from recbole_mwuf.online.item_warmer import ItemWarmer
 from recbole_mwuf.online.outcomes import Observed
@@ -21,54 +19,18 @@ from recbole_mwuf.online.outcomes import Observed
 _SCORED_AT_ONCE = 65536  # pairs that are read and written at a time
 
 
-def main(arguments: list[str], prog: str) -> int:
-    """Run the command that ``prog`` ends with."""
-    silence_recbole()
-    return exit_status(lambda: _run(arguments, prog), arguments)
-
-
-def _run(arguments: list[str], prog: str) -> None:
+def main(options: Namespace) -> int:
     """Run a command on its options.
 
     Raises:
         UserError: if a file or what it holds does not fit; no output file is written then.
-        SystemExit: for a mistake in the options.
     """
-    program, _, command = prog.rpartition(" ")
-    options = _parser(program).parse_args([command, *arguments])
-    warmer = ItemWarmer.load(options.checkpoint)
-    torch.set_num_threads(warmer.config["torch_threads"] or torch.get_num_threads())
-    COMMANDS[options.command](warmer, options)
+    silence_recbole()
+    COMMANDS[options.command](ItemWarmer.load(options.checkpoint), options)
+    return 0
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=program, description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    warm = commands.add_parser("warm", help="learn from interactions, write item embeddings")
-    warm.add_argument("--items", help="CSV: item token and raw features, columns as in training")
-    warm.add_argument("--interactions", help="CSV: user, item, label, time, maybe event_id")
-    warm.add_argument("--networks", action="store_true", help="let the meta networks learn too")
-    warm.add_argument("--promote", action="store_true", help="then hand over items beyond N")
-    warm.add_argument("--batch_size", type=count_argument, help="interactions observed together")
-    warm.add_argument("--kind", choices=("warm", "cold"), default="warm")
-    warm.add_argument("--which", choices=("new", "all"), default="new", help="items written")
-    warm.add_argument("--save", help="checkpoint to go on from next time")
-    _common(warm, f"embeddings: {', '.join(_WRITERS)}")
-    score = commands.add_parser("score", help="score pairs of user and item")
-    score.add_argument("--pairs", required=True, help="CSV: user and item, columns as in training")
-    _common(score, "CSV: the pairs with a column score")
-    export = commands.add_parser("export", help="write ONNX files for serving")
-    _common(export, "folder for warm_up.onnx, scorer.onnx and vocabulary.json")
-    return parser
-
-
-def _common(command: argparse.ArgumentParser, output: str) -> None:
-    command.add_argument("--checkpoint", required=True, help="a run's, or one that --save wrote")
-    command.add_argument("--output", required=True, help=output)
-    command.add_argument("--state", default="INFO", help="DEBUG shows where a failure happened")
-
-
-def _warm(warmer: ItemWarmer, options: argparse.Namespace) -> None:
+def _warm(warmer: ItemWarmer, options: Namespace) -> None:
     write = _writer(options.output)
     if options.items:
         added = warmer.add_items(pd.concat(_chunks(options.items, None)))
@@ -91,7 +53,7 @@ def _warm(warmer: ItemWarmer, options: argparse.Namespace) -> None:
         warmer.save(options.save)
 
 
-def _score(warmer: ItemWarmer, options: argparse.Namespace) -> None:
+def _score(warmer: ItemWarmer, options: Namespace) -> None:
     fields = [warmer.catalog.uid_field, warmer.catalog.iid_field]
     with atomic_write(options.output) as part, part.open("w", encoding="utf-8") as file:
         for i, pairs in enumerate(_chunks(options.pairs, _SCORED_AT_ONCE)):
@@ -102,7 +64,7 @@ def _score(warmer: ItemWarmer, options: argparse.Namespace) -> None:
             pairs.assign(score=scores).to_csv(file, index=False, header=i == 0)
 
 
-def _export(warmer: ItemWarmer, options: argparse.Namespace) -> None:
+def _export(warmer: ItemWarmer, options: Namespace) -> None:
     from recbole_mwuf.online.export import export  # needs the extra of that name
 
     export(warmer, options.output)

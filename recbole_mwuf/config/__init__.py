@@ -1,6 +1,7 @@
 """Settings: where they come from, what they may be."""
 
 from recbole_mwuf.config.config import (
+    DATA_FACTS,
     GENERATED_SUFFIX,
     Config,
     SavedConfig,
@@ -9,6 +10,7 @@ from recbole_mwuf.config.config import (
 )
 
 __all__ = [
+    "DATA_FACTS",
     "GENERATED_SUFFIX",
     "Config",
     "SavedConfig",

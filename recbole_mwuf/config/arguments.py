@@ -22,18 +22,19 @@ def read_arguments(arguments: Iterable[str]) -> dict[str, str]:
     """
     settings: dict[str, str] = {}
     for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if not name.startswith("--") or not equals or not name[2:].isidentifier():
-            raise UserError(f"'{argument}' is not a setting; write --{_name(name)}=VALUE")
+        name, _, value = argument.partition("=")
+        if not name.startswith("--") or not name[2:].isidentifier():
+            raise UserError(f"'{argument}' is not a setting; {_way_out(name, value)}")
         if not value:
-            raise UserError(f"'{argument}' has no value; write --{_name(name)}=VALUE")
+            raise UserError(f"'{argument}' has no value; {_way_out(name, value)}")
         if settings.setdefault(name[2:], value) != value:
             raise UserError(f"{name} is given twice: {settings[name[2:]]} and {value}")
     return settings
 
 
-def _name(text: str) -> str:
-    return text.lstrip("-") or "NAME"
+def _way_out(name: str, value: str) -> str:
+    name = name.lstrip("-")
+    return f"write --{name if name.isidentifier() else 'NAME'}={value or 'VALUE'}"
 
 
 def literal(text: str) -> object:

@@ -15,6 +15,18 @@ from recbole_mwuf.settings import Setting, read_properties
 
 _ENDINGS = ("inter", "user", "item", "kg", "link", "net")  # of RecBole's atomic files
 _EVAL_ARGS = {"split", "order", "group_by", "mode"}
+# What models of RecBole turn into code when they are built, and the values that they may have.
+# KD_DAGFM evaluates `teacher`; all others here unpickle a file if a setting is not one of these.
+_TURNED_INTO_CODE: Mapping[str, Mapping[str, tuple]] = {
+    "KD_DAGFM": {"teacher": ("CrossNet", "CIN"), "phase": ("teacher_training",)},
+    "ConvNCF": {"train_method": ("no_pretrain",)},
+    "LDiffRec": {"n_cate": (1,)},
+    "NAIS": {"pretrain_path": (None,)},
+    "NeuMF": {"use_pretrain": (False,)},
+    "RaCT": {"train_stage": ("actor_pretrain",)},
+    "S3Rec": {"train_stage": ("pretrain",)},
+}
+_NOT_BY_TORCH = ("teacher", "n_cate")  # by eval and by numpy; the others call torch.load
 
 
 @cache
@@ -58,6 +70,28 @@ def check_values(values: Mapping[str, object], declared: Mapping[str, Setting], 
     for name, setting in {**recbole_settings(base), **declared}.items():
         if name in values:
             setting.check(name, values[name])
+
+
+def check_harmless(
+    values: Mapping[str, object], base: type, torch_load_is_safe: bool = False
+) -> None:
+    """Refuse what RecBole's own code would evaluate or unpickle, wherever the setting comes from.
+
+    Args:
+        values: All settings of a run, of the user or out of a checkpoint.
+        base: The class of its base; a subclass of one of RecBole's reads the same settings.
+        torch_load_is_safe: Whether what RecBole loads by torch is read without executing it.
+    """
+    for name in (kind.__name__ for kind in base.__mro__):
+        for setting, harmless in _TURNED_INTO_CODE.get(name, {}).items():
+            value = values.get(setting)
+            if torch_load_is_safe and setting not in _NOT_BY_TORCH:
+                continue
+            if value not in harmless:
+                raise UserError(
+                    f"{setting} is {value!r}, but with base={base.__name__} it must be "
+                    f"{' or '.join(map(str, harmless))}: RecBole would run code that it names"
+                )
 
 
 def check_metrics(names: Iterable[str], valid_metric: str) -> None:

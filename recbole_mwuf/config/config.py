@@ -15,6 +15,7 @@ from recbole.config import Config as RecBoleConfig
 from recbole_mwuf.compat import numpy_names, older_libraries
 from recbole_mwuf.config.arguments import CONFIG_FILES, literal, read_arguments
 from recbole_mwuf.config.checks import (
+    check_harmless,
     check_metrics,
     check_names,
     check_scoring,
@@ -22,12 +23,15 @@ from recbole_mwuf.config.checks import (
     check_values,
 )
 from recbole_mwuf.config.notes import notes_on
+from recbole_mwuf.data.fingerprint import files_digest
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.registry import get_base, get_model, is_warm_up_method, settings_of
 from recbole_mwuf.settings import Setting, properties_dir, read_properties, read_settings
 
 # of a file beside the atomic files that a converter leaves if their data was made up
 GENERATED_SUFFIX = ".generated"
+# what a Config finds out about the data: facts, not choices
+DATA_FACTS = ("generated_data", "data_files")
 
 _TUNING = "tuning"
 # read by RecBole's command line or quick start and by ours, found in none of the files of defaults
@@ -92,9 +96,16 @@ class Config(RecBoleConfig):
         files = [*(config_file_list or []), *self._arguments.get(CONFIG_FILES, "").split()]
         super().__init__(model, dataset, files, settings)
         check_together(self.final_config_dict)
-        # a fact about the data, not a choice; among the settings it stands in every result file
-        mark = Path(self["data_path"], self["dataset"] + GENERATED_SUFFIX)
-        self["generated_data"] = mark.is_file()
+        self.note_data()
+
+    def note_data(self) -> None:
+        """Set ``generated_data`` and ``data_files``, a digest of the atomic files that are there.
+
+        Among the settings they stand in every result file, and runs on other data have other keys.
+        """
+        folder, name = self["data_path"], self["dataset"]
+        self["generated_data"] = Path(folder, name + GENERATED_SUFFIX).is_file()
+        self["data_files"] = files_digest(folder, name, self["additional_feat_suffix"] or ())
 
     @property
     def run_name(self) -> str:
@@ -106,6 +117,12 @@ class Config(RecBoleConfig):
         """The user's settings by name, from files, ``config_dict`` and arguments together."""
         settings = {n: v for n, v in self.external_config_dict.items() if n != CONFIG_FILES}
         return {**settings, "model": self["model"], "base": self.base, "dataset": self["dataset"]}
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What RecBole, this package, the data set, the base and the method know: the defaults."""
+        elsewhere = dict.fromkeys([*_ELSEWHERE, *read_settings(_TUNING)])
+        return {**elsewhere, **self.internal_config_dict}
 
     def compatibility_settings(self) -> None:
         """RecBole's own names for numpy's types, with numpy 2 as well."""
@@ -168,9 +185,8 @@ class Config(RecBoleConfig):
             self.internal_config_dict,
             self.declared(),
         )
-        known = {**dict.fromkeys([*_ELSEWHERE, *read_settings(_TUNING)]), **defaults}
-        check_names(given, known)
-        self.notes = notes_on(given, known, declared)
+        check_names(given, self.known)
+        self.notes = notes_on(given, self.known, declared)
         settings = {**super()._get_final_config_dict(), "base": self.base}
         for name in _ONE_OR_MORE:
             if isinstance(settings[name], (str, int)) and not isinstance(settings[name], bool):
@@ -178,6 +194,7 @@ class Config(RecBoleConfig):
         check_values(settings, {**read_settings(_TUNING), **declared}, self.base_class)
         settings["eval_args"] = {**defaults["eval_args"], **settings["eval_args"]}
         check_scoring(settings["eval_args"])
+        check_harmless(settings, self.base_class)
         check_metrics(settings["metrics"], settings["valid_metric"])
         return settings
 
@@ -238,6 +255,7 @@ class SavedConfig(Mapping):
         declared = {**settings_of(str(self["base"])), **settings_of(str(self["model"]))}
         declared = {**read_settings("overall"), **declared}
         check_values(self.final_config_dict, declared, self.base_class)
+        check_harmless(self.final_config_dict, self.base_class)
 
     def __getitem__(self, name: str) -> Any:
         return self.final_config_dict.get(name)  # None if there is none, as RecBole's Config

@@ -37,6 +37,7 @@ class Catalog:
         user_feat: ID columns of every user; None without features.
         item_feat: ID columns of every item; None without features.
         item_num: Item IDs that there is room for, at least as many as there are tokens.
+        fingerprint: Of the data set that the model was trained on.
 
     Raises:
         UserError: if the model reads fields that a new item or a pair cannot bring.
@@ -55,6 +56,7 @@ class Catalog:
             for name, tokens in self.field2id_token.items()
         }
         self.item_num = content["item_num"]
+        self.fingerprint: dict[str, str] = content["fingerprint"]
         self.user_num = len(self.field2id_token[self.uid_field])
         device = config["device"]
         self.user_feat, self.item_feat = (
@@ -81,6 +83,7 @@ class Catalog:
                 if dataset.field2type[name] in _TOKENS or name in numerical
             },
             "item_num": dataset.item_num,
+            "fingerprint": dataset.fingerprint,
             **{
                 f"{of}_features": {
                     name: features[of][name].cpu()
@@ -102,6 +105,7 @@ class Catalog:
                 for name, tokens in self.field2id_token.items()
             },
             "item_num": self.item_num,
+            "fingerprint": self.fingerprint,
             **{
                 f"{of}_features": {} if feat is None else dict(feat.to("cpu").interaction)
                 for of, feat in (("user", self.user_feat), ("item", self.item_feat))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
@@ -13,14 +14,15 @@ from recbole.data.interaction import Interaction
 from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mwuf.data.atomic_dataset import AtomicDataset
+from recbole_mwuf.data.fingerprint import fingerprint
 from recbole_mwuf.data.history import InteractionHistory
-from recbole_mwuf.data.split import PHASES, cold_start_split
+from recbole_mwuf.data.split import PHASES, VALIDATION, WARM_SETS, cold_start_split
 from recbole_mwuf.errors import UserError
 
 # the settings that the content of a loaded data set depends on: RecBole's list and what it lacks
 _SETTINGS = (
     *dataset_arguments,
-    *("dataset", "data_path", "device", "numerical_features", "discretization"),
+    *("dataset", "data_path", "data_files", "device", "numerical_features", "discretization"),
     *("encoding", "max_seq_length"),
     *("old_item_threshold", "phase_size", "validation_items", "score_validation"),
 )
@@ -38,10 +40,17 @@ class ColdStartDataset(AtomicDataset):
         split: :class:`~recbole_mwuf.data.split.ColdStartSplit`
         history: :class:`~recbole_mwuf.data.history.InteractionHistory`
         times: Time of every interaction, float64, shape ``[n_rows]``.
+        part: The set that :meth:`subset` or :meth:`build` made of it; None if it is the whole.
 
     Raises:
         UserError: if the files are missing, a needed field is not loaded, or N and K do not fit.
     """
+
+    def __init__(self, config: Any):
+        self.part: str | None = None
+        self.phase: str | None = None
+        self._window: torch.Tensor | None = None
+        super().__init__(config)
 
     def fits(self, config: Any) -> bool:
         """Whether loading with these settings would give the same data set."""
@@ -129,13 +138,24 @@ class ColdStartDataset(AtomicDataset):
             columns.update(select(self.user_feat, users))
         if self.item_feat is not None:
             columns.update(select(self.item_feat, items))
-        columns[HISTORY_START] = self._first.index_select(0, items)
-        columns[HISTORY_END] = (
+        columns.update(self._ranges(rows, items, phase))
+        return Interaction(columns)
+
+    def _ranges(
+        self, rows: torch.Tensor, items: torch.Tensor, phase: str | None
+    ) -> dict[str, torch.Tensor]:
+        """Where the history of each row's item begins and ends, as :meth:`batch` says."""
+        end = (
             self._position.index_select(0, rows)
             if phase is None
             else self._seen[phase].index_select(0, items)
         )
-        return Interaction(columns)
+        return {HISTORY_START: self._first.index_select(0, items), HISTORY_END: end}
+
+    def summary(self) -> str:
+        """Name and size in words; RecBole counts the padding ID among users and items."""
+        users, items, rows = self.user_num - 1, self.item_num - 1, len(self.inter_feat)
+        return f"{self.dataset_name}, {users:,} users, {items:,} items, {rows:,} interactions"
 
     @property
     def is_old(self) -> np.ndarray:
@@ -147,6 +167,11 @@ class ColdStartDataset(AtomicDataset):
         """What histories are ranges of, int64, shape ``[n_rows]``."""
         return self.history.users
 
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """What the data hold, in parts; see :mod:`recbole_mwuf.data.fingerprint`."""
+        return fingerprint(self)
+
     def ordered_rows(self, name: str, order: str = "data") -> np.ndarray:
         """Row numbers of one of the split's sets, in order of ``data``, ``time`` or ``user``."""
         rows = self.split.rows(name)
@@ -157,15 +182,56 @@ class ColdStartDataset(AtomicDataset):
             return rows[np.argsort(users[rows], kind="stable")]
         return rows
 
-    def subset(self, name: str, phase: str | None = None) -> ColdStartDataset:
-        """One of the split's sets as a data set that RecBole's own loaders take.
+    # what RecBole's own loaders, evaluation and case study ask of a data set
+
+    def build(self) -> list[ColdStartDataset]:
+        """The sets of a run, for RecBole's ``data_preparation``: to train on, to validate, to test.
+
+        Returns:
+            list: the old items' interactions; those of the held-out items, or the warm-up sets if
+            no items are held out; the test set after the last phase. The first one is a window on
+            the whole data set, which a model and its trainer are built for.
+        """
+        old = self.copy(self.inter_feat)
+        old.part, old._window = "old", self._rows("old")
+        held_out = self.split.is_validation.any() and not self.config["score_validation"]
+        valid = self.subset(VALIDATION, PHASES[0]) if held_out else self.subset(WARM_SETS)
+        return [old, valid, self.subset("test", PHASES[-1])]
+
+    def subset(self, names: str | Sequence[str], phase: str | None = None) -> ColdStartDataset:
+        """Some of the split's sets as a data set that RecBole's own loaders take.
 
         Args:
-            name: One of :data:`~recbole_mwuf.data.split.SETS`, or ``validation``.
+            names: One or some of :data:`~recbole_mwuf.data.split.SETS`, or ``validation``.
             phase: As in :meth:`batch`.
         """
-        rows = torch.from_numpy(self.split.rows(name)).to(self.config["device"])
-        return self.copy(self.batch(rows, phase))
+        names = [names] if isinstance(names, str) else names
+        rows = torch.cat([self._rows(name) for name in names])
+        columns = select(self.inter_feat, rows)
+        columns.update(self._ranges(rows, columns[self.iid_field], phase))
+        part = self.copy(Interaction(columns).to("cpu"))  # RecBole sorts and counts in numpy
+        part.part, part.phase, part._window = "+".join(names), phase, None
+        return part
+
+    def _rows(self, name: str) -> torch.Tensor:
+        return torch.from_numpy(self.split.rows(name)).to(self.config["device"])
+
+    def __len__(self) -> int:
+        return super().__len__() if self._window is None else len(self._window)
+
+    def __getitem__(self, index: Any, join: bool = True) -> Interaction:
+        """Rows by number, as RecBole's loaders ask for them, with their item's history."""
+        if HISTORY_START in self.inter_feat:
+            return super().__getitem__(index, join)
+        rows = torch.arange(len(self)) if self._window is None else self._window
+        return self.batch(rows[index].reshape(-1).to(self.config["device"]))
+
+    def get_item_feature(self) -> Interaction:
+        """The features of every item and what it has shown by the end of the set's phase."""
+        items = torch.arange(self.item_num, device=self.config["device"])
+        features = {} if self.item_feat is None else self.item_feat.interaction
+        shown = {HISTORY_START: self._first, HISTORY_END: self._seen[self.phase or PHASES[-1]]}
+        return Interaction({self.iid_field: items, **features, **shown})
 
     def example(self) -> Interaction:
         """The first row, for a model that looks at one."""

@@ -57,6 +57,17 @@ class ColdStartSplit:
             "rows": {name: int((self.set_of_row == i).sum()) for i, name in enumerate(SETS)},
         }
 
+    def summary(self) -> str:
+        """The same in words."""
+        counts = self.counts()
+        rows, n_held_out = counts["rows"], int((self.is_validation & ~self.is_new).sum())
+        held_out = f"; {n_held_out} more held out for validation" if n_held_out else ""
+        return (
+            f"{counts['old_items']} old items with {rows['old']:,} samples; {counts['new_items']} "
+            f"new items with {self.phase_size} each in warm-a, warm-b and warm-c and "
+            f"{rows['test']:,} in test{held_out}"
+        )
+
 
 def cold_start_split(
     items: np.ndarray,

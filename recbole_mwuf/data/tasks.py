@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -71,28 +70,33 @@ class ItemTaskLoader:
 class UserTaskLoader:
     """Batches of users' tasks: each a few samples of one user, half support and half query.
 
-    A user's samples are shuffled and cut into tasks of ``melu_task_size``; a rest of fewer than
-    ``melu_min_samples`` is left out. Shorter tasks are padded.
+    A user's samples are shuffled and cut into tasks; a rest of too few samples is left out.
+    Shorter tasks are padded.
 
     Args:
-        config: Uses ``train_batch_size``, ``melu_task_size``, ``melu_min_samples``, ``seed``.
         dataset: The split data set.
         name: The set whose samples make up the tasks.
+        task_size: Samples in a task.
+        min_samples: Samples in the smallest task.
+        batch_size: Samples in a batch.
+        seed: Seed of the shuffling.
         shard: Which of several processes this is.
     """
 
     def __init__(
         self,
-        config: Any,
         dataset: ColdStartDataset,
         name: str,
+        task_size: int,
+        min_samples: int,
+        batch_size: int,
+        seed: int,
         shard: Shard = Shard(),  # noqa: B008
     ):
-        self.shard = shard
-        self.dataset, self.size = dataset, config["melu_task_size"]
-        self.min_samples = config["melu_min_samples"]
-        self.tasks_in_batch = max(1, config["train_batch_size"] // self.size)
-        self.random = np.random.default_rng(config["seed"])
+        self.dataset, self.shard = dataset, shard
+        self.size, self.min_samples = task_size, min_samples
+        self.tasks_in_batch = max(1, batch_size // task_size)
+        self.random = np.random.default_rng(seed)
         self.rows = dataset.split.rows(name)
         self.users = dataset.inter_feat[dataset.uid_field].cpu().numpy()[self.rows]
         counts = np.bincount(self.users)

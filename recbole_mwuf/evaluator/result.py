@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from recbole_mwuf.data.split import PHASES
@@ -11,6 +13,9 @@ from recbole_mwuf.files import write_json
 
 SCHEMA = 1
 PROTOCOLS = ("next_phase", "fixed_test")
+_NOT_IN_EVERY_FILE = {"fingerprint", "checkpoint"}
+# how long it took and where it was written may be told otherwise later
+_NOT_IN_CHECKSUM = {"timing", "config", "checksum"}
 
 
 @dataclass
@@ -21,6 +26,8 @@ class RunResult:
         phases: ``phase -> protocol -> metric -> value`` of the model.
         base_phases: The same of the base without warm-up; None if it was not run.
         timing: Seconds, samples per second and peak memory.
+        versions: Of the code that made the figures, and of libraries.
+        fingerprint: Of the data, in parts (:mod:`recbole_mwuf.data.fingerprint`).
         checkpoint: Where the model was saved; not part of the result file.
     """
 
@@ -34,6 +41,7 @@ class RunResult:
     timing: dict
     config: dict
     versions: dict
+    fingerprint: dict
     checkpoint: str | None = None
 
     @property
@@ -49,9 +57,10 @@ class RunResult:
 
     def to_dict(self) -> dict:
         """The content of the result file."""
-        fields = asdict(self)
-        fields.pop("checkpoint")
-        return {"schema": SCHEMA, **fields, "rela_impr": self.rela_impr}
+        own = asdict(self)
+        own.pop("checkpoint")
+        content = {"schema": SCHEMA, **own, "rela_impr": self.rela_impr}
+        return {**content, "checksum": _checksum(content)}
 
     def save(self, path: str | Path) -> None:
         """Write the result file."""
@@ -82,6 +91,29 @@ class RunResult:
 
     def _title(self) -> str:
         return self.model if self.model == self.base else f"{self.model}({self.base})"
+
+
+def read_result(path: str | Path) -> dict:
+    """The content of a result file.
+
+    Raises:
+        ValueError: if it is damaged: not JSON, incomplete, or with other figures than were written.
+    """
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError("it holds no settings and figures")
+    needed = {field.name for field in fields(RunResult)} - _NOT_IN_EVERY_FILE
+    if missing := sorted(needed - set(content)):
+        raise ValueError(f"it is incomplete: there is no {missing[0]}")
+    if content.get("checksum", _checksum(content)) != _checksum(content):
+        raise ValueError("its figures are not those that were written (checksum)")
+    return content
+
+
+def _checksum(content: dict) -> str:
+    """A digest of the figures and of what they are of: 16 hexadecimal digits."""
+    covered = {name: value for name, value in content.items() if name not in _NOT_IN_CHECKSUM}
+    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _number(value: float | None) -> str:

@@ -8,15 +8,15 @@ import signal
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from threading import Thread
 from time import perf_counter
 from typing import Any, Protocol
 
 from recbole_mwuf.compat import silence_recbole
-from recbole_mwuf.config import Config
+from recbole_mwuf.config import DATA_FACTS, Config
 from recbole_mwuf.data import ColdStartDataset, load_unless_kept
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.experiment.grid import Job
+from recbole_mwuf.parallel.processes import deaf_to_ctrl_c, end_in_order, end_with_parent
 from recbole_mwuf.quick_start import execute as run_config
 from recbole_mwuf.registry import import_modules, registered_modules
 
@@ -48,10 +48,29 @@ def execute(job: Job, base_file: Path | None, threads: int) -> dict:
     return result.to_dict()
 
 
+def data_facts(job: Job) -> dict:
+    """What the data of a run are, where this is called; RecBole downloads them if it can.
+
+    Returns:
+        dict: values of :data:`~recbole_mwuf.config.DATA_FACTS` by name.
+
+    Raises:
+        UserError: if there are none; the message says why not.
+    """
+    config = Config(job.model, job.dataset, job.config_files, job.settings, base=job.base)
+    if config["data_files"] is None:
+        ColdStartDataset(config)
+        config.note_data()
+    return {name: config[name] for name in DATA_FACTS}
+
+
 class Engine(Protocol):
     """Executes runs, ``workers`` of them at a time."""
 
     workers: int
+
+    def data_facts(self, job: Job) -> dict:
+        """:func:`data_facts` where runs are executed."""
 
     def submit(self, job: Job, base_file: Path | None) -> Future:
         """Start a run; the future's result is that of :func:`execute`."""
@@ -82,12 +101,16 @@ class LocalEngine:
             self.workers, context, initializer=_start_worker, initargs=(registered_modules(),)
         )
 
+    def data_facts(self, job: Job) -> dict:
+        return data_facts(job)
+
     def submit(self, job: Job, base_file: Path | None) -> Future:
-        try:
-            return self._pool.submit(execute, job, base_file, self.threads)
-        except BrokenProcessPool:  # a worker was killed, and its companions with it
-            self._pool = self._new_pool()
-            return self._pool.submit(execute, job, base_file, self.threads)
+        with deaf_to_ctrl_c():
+            try:
+                return self._pool.submit(execute, job, base_file, self.threads)
+            except BrokenProcessPool:  # a worker was killed, and its companions with it
+                self._pool = self._new_pool()
+                return self._pool.submit(execute, job, base_file, self.threads)
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -100,16 +123,10 @@ class LocalEngine:
 
 def _start_worker(modules: list[str]) -> None:
     """Know what the parent knows, leave Ctrl-C to it, and end with it even if it is killed."""
+    end_in_order()
     import_modules(modules)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def end_with_parent() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    Thread(target=end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where a new process does not inherit it
+    end_with_parent()
 
 
 class RayEngine:
@@ -141,6 +158,11 @@ class RayEngine:
         except Exception as error:  # Ray has no common class for what can fail here
             raise UserError(f"--ray={address}: cannot start or reach Ray: {error}") from error
         self._execute = ray.remote(num_cpus=1)(execute)
+        self._data_facts = ray.remote(num_cpus=1)(data_facts)
+
+    def data_facts(self, job: Job) -> dict:
+        reference: Any = self._data_facts.remote(job)
+        return self._ray.get(reference)
 
     def submit(self, job: Job, base_file: Path | None) -> Future:
         reference: Any = self._execute.remote(job, base_file, 1)

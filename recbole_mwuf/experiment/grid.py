@@ -8,7 +8,7 @@ from functools import cache
 
 from recbole_mwuf.config import Config
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.experiment.keys import base_key, row_key, run_key
+from recbole_mwuf.experiment.keys import base_key, row_key, run_key, settings_key
 from recbole_mwuf.files import plain_values
 from recbole_mwuf.registry import is_warm_up_method
 from recbole_mwuf.settings import read_properties
@@ -50,12 +50,15 @@ class Section:
 
     Attributes:
         show: ``table`` or ``figure``.
+        proposed: The warm-up method that is compared with all others, its baselines; empty if
+            there is none.
     """
 
     name: str
     title: str
     show: str
     rows: list[Row]
+    proposed: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,12 @@ class Job:
 
     Attributes:
         key: Names the result file.
+        settings_key: The same but for data and code.
         base_key: Names the pre-trained base that it may share; None if it may not.
     """
 
     key: str
+    settings_key: str
     base_key: str | None
     label: str
     model: str
@@ -93,6 +98,15 @@ class GridBuilder:
         self.settings = settings
         self._resolved: dict[str, dict] = {}
 
+    def note_data(self, facts: dict) -> None:
+        """What the data are, where no data are at hand: the keys of all rows depend on it.
+
+        Args:
+            facts: Values of :data:`~recbole_mwuf.config.DATA_FACTS` by name.
+        """
+        for resolved in self._resolved.values():
+            resolved.update(facts)
+
     def preset(self, name: str) -> Section:
         """A preset of ``properties/experiment.yaml`` that is not a list of others."""
         content = presets()[name]
@@ -100,20 +114,20 @@ class GridBuilder:
             rows = [self._row(**row) for row in content["rows"]]
         else:
             rows = self._panels(content["bases"], content["models"])
-        return Section(name, content["title"], content["show"], rows)
+        return Section(name, content["title"], content["show"], rows, content["proposed"])
 
     def own(self, models: list[str], bases: list[str | None]) -> Section:
         """Every method on every base, and the plain bases beside them, as RelaImpr needs them.
 
         Args:
-            models: Warm-up methods and plain models.
+            models: Warm-up methods and plain models; the first method is what is proposed.
             bases: What the methods work on; None for the default.
         """
         methods = [model for model in models if is_warm_up_method(model)]
         names = [base or self._resolve(methods[0], None, {})["base"] for base in bases if methods]
         rows = self._panels(names, methods)
         rows += [self._row(model) for model in models if model not in [*methods, *names]]
-        return Section("grid", "Own grid", "table", rows)
+        return Section("grid", "Own grid", "table", rows, *methods[:1])
 
     def jobs(self, sections: list[Section], seeds: list[int]) -> list[Job]:
         """The runs of some sections, each once, seed by seed: what is complete grows evenly."""
@@ -127,6 +141,7 @@ class GridBuilder:
         resolved = {**row.resolved, "seed": seed}
         return Job(
             key=run_key(resolved),
+            settings_key=settings_key(resolved),
             base_key=base_key(resolved),
             label=row.label,
             model=row.model,

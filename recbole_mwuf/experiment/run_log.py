@@ -6,11 +6,12 @@ import json
 import os
 import platform
 from datetime import datetime, timezone
+from logging import getLogger
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from recbole_mwuf.files import write_json
+from recbole_mwuf.files import set_aside, write_json
 
 
 class RunLog:
@@ -50,5 +51,14 @@ class RunLog:
 
 
 def read_run_log(file: Path) -> list[dict]:
-    """The calls that a file holds, oldest first; none if there is no file."""
-    return json.loads(file.read_text(encoding="utf-8"))["run_log"] if file.is_file() else []
+    """The calls that a file holds, oldest first; none if there is no file.
+
+    A file that is damaged is named and set aside: the runs do not need it.
+    """
+    if not file.is_file():
+        return []
+    try:
+        return list(json.loads(file.read_text(encoding="utf-8"))["run_log"])
+    except (ValueError, KeyError, TypeError) as error:
+        getLogger().error(f"'{file}' is damaged: {error}. Set aside as '{set_aside(file)}'")
+        return []

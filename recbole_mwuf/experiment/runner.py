@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import traceback
+from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from logging import getLogger
 from pathlib import Path
 
+from recbole_mwuf.config import DATA_FACTS
+from recbole_mwuf.errors import UserError
+from recbole_mwuf.evaluator.result import read_result
 from recbole_mwuf.experiment.engine import Engine
 from recbole_mwuf.experiment.grid import Job
-from recbole_mwuf.experiment.keys import run_key
+from recbole_mwuf.experiment.keys import run_key_of, settings_key
 from recbole_mwuf.experiment.progress import Progress
 from recbole_mwuf.experiment.run_log import RunLog
-from recbole_mwuf.files import atomic_write, write_json
+from recbole_mwuf.files import atomic_write, set_aside, write_json
 
 
 class ResultFolder:
@@ -32,10 +36,33 @@ class ResultFolder:
         return self.path / "run_log.json"
 
     def results(self) -> dict[str, dict]:
-        """The results of all finished runs by key, which is taken from what is in the files."""
-        files = sorted(self.path.glob("runs/*.json"))
-        contents = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-        return {run_key(content["config"]): content for content in contents}
+        """The results of all finished runs by key, which is taken from what is in the files.
+
+        A file that is damaged is named and set aside; its run counts as not done.
+        """
+        found = {}
+        for file in sorted(self.path.glob("runs/*.json")):
+            try:
+                content = read_result(file)
+                found[run_key_of(content)] = content
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                getLogger().error(f"'{file}' is damaged: {error}. Set aside as '{set_aside(file)}'")
+        return found
+
+    def data_facts(self) -> dict:
+        """What the results say of their data, for a report where the data are not at hand.
+
+        Raises:
+            UserError: if they are of several data sets.
+        """
+        results = self.results().values()
+        facts = [{name: r["config"].get(name) for name in DATA_FACTS} for r in results]
+        if any(other != facts[0] for other in facts):
+            raise UserError(
+                f"'{self.path}/runs' holds results on different data, and the data are not here to "
+                "tell which are meant: give data_path, or move some results away"
+            )
+        return facts[0] if facts else {}
 
     def result(self, job: Job) -> Path:
         return self.path / "runs" / f"{job.key}.json"
@@ -47,6 +74,13 @@ class ResultFolder:
 
     def failure(self, job: Job) -> Path:
         return self.path / "failed" / f"{job.key}.txt"
+
+
+def of_other_data_or_code(results: dict[str, dict], jobs: Iterable[Job]) -> int:
+    """How many results, by key, have the settings of some runs, but other data or code."""
+    wanted = {job.key: job.settings_key for job in jobs}
+    others = [settings_key(r["config"]) for key, r in results.items() if key not in wanted]
+    return sum(key in wanted.values() for key in others)
 
 
 class Runner:
@@ -110,6 +144,7 @@ class Runner:
         failure = self.folder.failure(job)
         try:
             result = future.result()
+            _check_key(job, result)
         except Exception as error:  # whatever a run may fail of, the others go on
             with atomic_write(failure) as part:
                 part.write_text(_traceback(error), encoding="utf-8")
@@ -119,6 +154,15 @@ class Runner:
         failure.unlink(missing_ok=True)
         progress.finished(job, result)
         return True
+
+
+def _check_key(job: Job, result: dict) -> None:
+    """Refuse the result of a machine of a cluster that has other data or another version."""
+    if run_key_of(result) != job.key:
+        raise UserError(
+            "the run is not the one that was planned: the machine that did it has other data or "
+            f"another version ({result['versions']}, data {result['config'].get('data_files')})"
+        )
 
 
 def _traceback(error: Exception) -> str:

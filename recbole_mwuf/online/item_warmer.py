@@ -19,7 +19,7 @@ from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
 from recbole_mwuf.data.item_state import Ranges
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table import ItemIDs
-from recbole_mwuf.model.warm_up.method import Stage
+from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.online.events import (
     Events,
     EventSet,
@@ -33,7 +33,7 @@ from recbole_mwuf.online.locking import alone
 from recbole_mwuf.online.outcomes import Added, Observed
 from recbole_mwuf.online.rebuild import rebuild
 from recbole_mwuf.online.undo import all_or_nothing
-from recbole_mwuf.parallel import Shard
+from recbole_mwuf.parallel import Shard, use_threads
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.loop import WarmUpLoop
 
@@ -45,8 +45,7 @@ class ItemWarmer:
 
     The base is never moved: old items keep their scores bit for bit. Threads may share one: a call
     waits for that of another thread. An observation that fails or is interrupted changes nothing.
-    Memory grows with the items, not with the interactions: U(v) is a running mean, the history of a
-    sequential base the last ``MAX_ITEM_LIST_LENGTH`` users, and of the event IDs the last
+    Memory grows with the items, not with the interactions; of the event IDs the last
     ``event_window`` are known.
 
     ``ItemWarmer.load("saved/MWUF-DIN-ml-1m-....pth")`` is the way to make one.
@@ -72,6 +71,8 @@ class ItemWarmer:
     def load(cls, path: str | Path, device: str = "cpu") -> ItemWarmer:
         """Go on from a run's checkpoint or from what :meth:`save` wrote.
 
+        Torch uses as many threads as the run did (``torch_threads``), in the whole process.
+
         Raises:
             UserError: if the file is missing, broken, of another version, not a warm-up model's,
                 or does not fit the base that it names.
@@ -79,6 +80,7 @@ class ItemWarmer:
         content = checkpoint.read(path)
         checkpoint.check(content, "warm_up", f"'{path}'")
         catalog, loop = rebuild(content, path, device)
+        use_threads(loop.config)
         items = ItemState.from_tensors(content["items"])
         return cls(catalog, loop, items, content["events"].tolist())
 
@@ -185,7 +187,7 @@ class ItemWarmer:
         ranges = items.extend(events.items, events.users, events.times)
         self._show_histories(ranges)
         stream = EventSet(self.catalog, events, ranges)
-        loader = model.objective.loader(self.config, stream, "online", "shuffled", Shard())
+        loader = model.warm_up_loader(self.config, stream, "online", Shard())
         show_progress = self.config["show_progress"]
         self.loop.learn(loader, Stage.ONLINE, "Online", show_progress, networks)
 

@@ -2,5 +2,6 @@
 
 from recbole_mwuf.parallel.draws import part_of, whole_batch_draws
 from recbole_mwuf.parallel.shard import Shard
+from recbole_mwuf.parallel.threads import use_threads
 
-__all__ = ["Shard", "part_of", "whole_batch_draws"]
+__all__ = ["Shard", "part_of", "use_threads", "whole_batch_draws"]

@@ -31,6 +31,14 @@ def own_shard() -> Shard:
     return Shard(rank(), world_size())
 
 
+@torch.no_grad()
+def send_parameters(model: nn.Module) -> None:
+    """Give every process the first one's parameters."""
+    if world_size() > 1:
+        for parameter in model.parameters():
+            distributed.broadcast(parameter.data, 0)
+
+
 def average(tensors: list[Tensor], weight: int) -> list[Tensor]:
     """The mean of dense tensors over the processes, each weighted by its samples."""
     if world_size() == 1:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import parent_process
+from pathlib import Path
+from threading import Thread, current_thread, main_thread
 from typing import Any
 
 import torch
@@ -17,8 +24,12 @@ def connect(config: Any) -> None:
     """Connect the processes of a run: over nccl on GPUs, over gloo on the CPU.
 
     Args:
-        config: Uses ``local_rank``, ``offset``, ``world_size``, ``ip``, ``port``, ``device``.
+        config: Uses ``local_rank``, ``offset``, ``world_size``, ``ip``, ``port``, ``device``,
+            ``model``, ``checkpoint_dir``.
     """
+    # RecBole's logger and Trainer make them in every process, and fail where another was faster
+    for folder in (Path("log", config["model"]), Path(config["checkpoint_dir"])):
+        folder.mkdir(parents=True, exist_ok=True)
     on_gpu = config["device"].type == "cuda"
     if on_gpu:
         torch.cuda.set_device(config["device"])
@@ -30,6 +41,39 @@ def connect(config: Any) -> None:
     )
 
 
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started meanwhile never hear Ctrl-C: the one that started them ends them.
+
+    It must be so from their first moment, or an import of theirs ends in a traceback.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a new process inherits it
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def end_in_order() -> None:
+    """Let SIGTERM unwind this process as an exception does: nothing half-written stays."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it has ended, even if that one was killed."""
+    parent = parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
+
+
 def launch(function: Callable[[dict], Any], config: Any) -> Any:
     """Call a function in ``nproc`` processes; returns what it returns in the first one.
 
@@ -39,6 +83,7 @@ def launch(function: Callable[[dict], Any], config: Any) -> Any:
 
     Raises:
         UserError: as raised by the function. When one process fails, the others are ended.
+        KeyboardInterrupt: after Ctrl-C; all processes have been ended then.
     """
     here = config["nproc"]
     everywhere = config["world_size"] or -1
@@ -50,11 +95,20 @@ def launch(function: Callable[[dict], Any], config: Any) -> Any:
         "offset": config["group_offset"] or 0,
     }
     queue = multiprocessing.get_context("spawn").SimpleQueue()
+    with deaf_to_ctrl_c():
+        started = multiprocessing.spawn(_work, (function, shared, queue), nprocs=here, join=False)
     try:
-        multiprocessing.spawn(_work, (function, shared, queue), nprocs=here)
+        while not started.join():
+            pass
     except multiprocessing.ProcessRaisedException:
         if queue.empty():
             raise
+    except KeyboardInterrupt:
+        for process in started.processes:
+            process.terminate()
+        for process in started.processes:
+            process.join()
+        raise
     outcome = queue.get()
     if isinstance(outcome, UserError):
         raise outcome
@@ -62,6 +116,8 @@ def launch(function: Callable[[dict], Any], config: Any) -> Any:
 
 
 def _work(local_rank: int, function: Callable[[dict], Any], shared: dict, queue: Any) -> None:
+    end_in_order()
+    end_with_parent()
     silence_recbole()
     try:
         result = function({**shared, "local_rank": local_rank})

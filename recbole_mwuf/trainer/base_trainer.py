@@ -12,7 +12,7 @@ from recbole.utils import calculate_valid_score, set_color
 from torch import nn
 
 from recbole_mwuf.data import ColdStartDataset, Loader
-from recbole_mwuf.model.warm_up.method import Losses
+from recbole_mwuf.model.warm_up.stage import Losses
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.loop import Loss, TrainingLoop
 from recbole_mwuf.trainer.optimizer import OptimizerGroup
@@ -94,6 +94,10 @@ class BaseTrainer(Trainer):
 
     def save_base(self, path: str | Path, dataset: ColdStartDataset, trained_for: str) -> None:
         """Write the trained base, for ``pretrained_base``; a method's own base names it."""
-        names = {"model": self.config["base"], "trained_for": trained_for}
-        checkpoint.save(path, "base", self.model, dataset, **names)
+        checkpoint.save(
+            *(path, "base", self.model, dataset),
+            model=self.config["base"],
+            trained_for=trained_for,
+            early_stopped=self.eval_step > 0,
+        )
         self.logger.info(set_color("Saving base", "blue") + f": {path}")

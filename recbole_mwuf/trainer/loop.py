@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from recbole_mwuf.data.protocols import Loader
-from recbole_mwuf.model.warm_up.method import Losses, Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
+from recbole_mwuf.model.warm_up.stage import Losses, Stage
 from recbole_mwuf.parallel import whole_batch_draws
 from recbole_mwuf.parallel.collectives import average_gradients, average_statistics, world_size
 from recbole_mwuf.trainer.optimizer import OptimizerGroup, build_optimizer

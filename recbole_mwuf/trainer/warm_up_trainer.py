@@ -18,7 +18,9 @@ from recbole_mwuf.data import (
     ItemState,
     SetLoader,
 )
-from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
+from recbole_mwuf.logs import ONLY_IN_FILE, tell
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
+from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.parallel.collectives import own_shard
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.base_trainer import BaseTrainer
@@ -46,7 +48,8 @@ class WarmUpTrainer(BaseTrainer):
 
     def __init__(self, config: Any, model: WarmUpMethod):
         super().__init__(config, model, lambda batch: model.loss(batch, Stage.META_TRAIN))
-        self.epochs = config["meta_epochs"] or 0
+        # a method without meta-training declares none
+        self.epochs = 1 if config["meta_epochs"] is None else config["meta_epochs"]
         self.meta_seconds = self.phases_seconds = 0.0
         self.meta_samples = 0
         self.consumed = PHASES[0]
@@ -86,7 +89,7 @@ class WarmUpTrainer(BaseTrainer):
             is_fixed = next_set == "test"
             next_phase = fixed if is_fixed else self.evaluate_set(dataset, next_set, phase)
             results[phase] = {"next_phase": next_phase, "fixed_test": fixed}
-            self.logger.info(set_color(phase, "blue") + f": {results[phase]}")
+            self.logger.info(f"{phase}: {results[phase]}", extra=ONLY_IN_FILE)
             for protocol, metrics in results[phase].items():
                 head = f"eval/{type(self.model).__name__}/{protocol}/{phase}"
                 self.wandblogger.log_eval_metrics(metrics, head)
@@ -103,6 +106,8 @@ class WarmUpTrainer(BaseTrainer):
         self.model.observe(dataset.history, phase)
         self.consumed = phase
         loader = self.model.warm_up_loader(self.config, dataset, phase, own_shard())
+        name, n = phase.replace("_", "-"), len(dataset.split.rows(phase))
+        tell(f"{name}:", f"learning from {n:,} samples of new items")
         self.loop.learn(loader, Stage.WARM_UP, phase, self.config["show_progress"])
 
     def evaluate_set(self, dataset: ColdStartDataset, name: str, phase: str) -> dict:

@@ -1,13 +1,24 @@
 """Which settings make two runs the same, and which a pre-trained base."""
 
+import shutil
+
 import pytest
 from recbole.utils.argument_list import general_arguments, training_arguments
 
 from recbole_mwuf.config import Config
-from recbole_mwuf.experiment.keys import base_key, row_key, run_key
+from recbole_mwuf.experiment import keys
+from recbole_mwuf.experiment.keys import (
+    base_key,
+    row_key,
+    row_key_of,
+    run_key,
+    run_key_of,
+    settings_key,
+)
 from recbole_mwuf.quick_start import plain_values, run
 from recbole_mwuf.registry import warm_up_methods
 from recbole_mwuf.settings import read_properties
+from recbole_mwuf.versions import FIGURES_VERSION
 
 
 @pytest.fixture
@@ -56,11 +67,38 @@ def test_what_does_not_change_them_does_not(resolve, changes):
     assert run_key(resolve(**changes)) == run_key(resolve())
 
 
-def test_the_folder_of_the_data_is_no_part_of_a_key_but_that_it_was_made_up_is(resolve, tmp_path):
-    (tmp_path / "tiny").mkdir()
-    assert run_key(resolve(data_path=str(tmp_path))) == run_key(resolve())
-    (tmp_path / "tiny" / "tiny.generated").touch()
-    assert run_key(resolve(data_path=str(tmp_path))) != run_key(resolve())
+def test_the_folder_of_the_data_is_no_part_of_a_key_but_their_content_is(
+    resolve, tiny_path, tmp_path
+):
+    copy = shutil.copytree(tiny_path / "tiny", tmp_path / "tiny")
+    kinds = (run_key, base_key, row_key)
+    here = [key(resolve()) for key in kinds]
+    assert [key(resolve(data_path=str(tmp_path))) for key in kinds] == here
+    (copy / "tiny.generated").touch()
+    made_up = [key(resolve(data_path=str(tmp_path))) for key in kinds]
+    assert not set(made_up) & set(here)
+    (copy / "tiny.generated").unlink()
+    items = (copy / "tiny.item").read_text()
+    (copy / "tiny.item").write_text(items.replace("c1", "c7"))
+    converted_again = [key(resolve(data_path=str(tmp_path))) for key in kinds]
+    assert not set(converted_again) & set(here)
+
+
+def test_figures_of_other_code_have_other_keys(resolve, settings, monkeypatch):
+    result = run("FM", None, "tiny", config_dict=settings, saved=False).to_dict()
+    planned = resolve("FM", None)
+    assert run_key_of(result) == run_key(planned)
+    assert row_key_of(result) == row_key(planned)
+    for figures in (FIGURES_VERSION + 1, 0):
+        later = {**result, "versions": {**result["versions"], "figures": figures}}
+        assert run_key_of(later) != run_key(planned)
+        assert row_key_of(later) != row_key(planned)
+        assert settings_key(later["config"]) == settings_key(planned)
+    del result["versions"]["figures"]  # of a version that had no number
+    assert run_key_of(result) == run_key(planned, 0)
+    shared = base_key(planned)
+    monkeypatch.setattr(keys, "FIGURES_VERSION", FIGURES_VERSION + 1)
+    assert base_key(planned) != shared
 
 
 def test_seeds_share_a_row(resolve):

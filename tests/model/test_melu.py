@@ -75,10 +75,8 @@ def test_local_step_against_a_plain_loop_over_two_users(melu, base):
 
 
 def loader_args(model, batch_size):
-    config = {
-        **{"melu_task_size": 8, "melu_min_samples": 4, "train_batch_size": batch_size, "seed": 0}
-    }
-    return config, model.dataset, "old"
+    task_size, min_samples, seed = 8, 4, 0
+    return model.dataset, "old", task_size, min_samples, batch_size, seed
 
 
 def test_scores_against_a_plain_loop(melu):
@@ -147,6 +145,6 @@ def test_no_task_in_a_phase_learns_nothing(melu):
 
     config, data, model = melu(melu_min_samples=8)
     trainer = WarmUpTrainer(config, model)
-    before = {k: v.clone() for k, v in model.state_dict().items()}
+    before = {k: v.clone() for k, v in model.base.state_dict().items()}
     trainer.consume(data, "warm_a")
-    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    assert all(torch.equal(v, before[k]) for k, v in model.base.state_dict().items())

@@ -6,9 +6,9 @@ from torch.nn.functional import binary_cross_entropy
 from recbole_mwuf.data import PHASES
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table import ItemIDs
-from recbole_mwuf.model.warm_up.method import Stage
 from recbole_mwuf.model.warm_up.mwuf import MWUF
 from recbole_mwuf.model.warm_up.plain import NoWarmUp
+from recbole_mwuf.model.warm_up.stage import Stage
 
 
 @pytest.fixture

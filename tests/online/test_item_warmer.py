@@ -1,5 +1,6 @@
 """Durability, repeated events, and input that does not fit."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -63,8 +64,9 @@ import pandas as pd, torch
 from recbole_mwuf.online import ItemWarmer
 warmer = ItemWarmer.load("state.pth")
 warmer.observe(pd.read_csv("rows.csv"))
-def half(content, path):
-    path.write_bytes(b"half a checkpoint")
+def half(content, file):
+    file.write(b"half a checkpoint")
+    file.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 torch.save = half
 warmer.save("state.pth")
@@ -83,13 +85,13 @@ def test_a_disk_that_is_full_leaves_the_old_file(warmer, rows, monkeypatch):
     warmer.save("state.pth")
     whole = Path("state.pth").read_bytes()
 
-    def full(content, path):
-        path.write_bytes(b"half")
-        raise OSError("No space left on device")
+    def full(content, file):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
     warmer.observe(rows)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match=r"cannot write 'state.pth': its disk is full"):
         warmer.save("state.pth")
     assert Path("state.pth").read_bytes() == whole
     assert not list(Path().glob(".*.part"))

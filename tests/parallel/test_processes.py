@@ -1,10 +1,13 @@
 """Two processes do what one does."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from torch import distributed, nn
@@ -39,6 +42,17 @@ def fail_on_the_second(config_dict):
     if config["local_rank"] == 1:
         raise RuntimeError("lost")
     distributed.barrier()
+
+
+def work_for_ever(config_dict):
+    """Each process tells that it is there, and goes on.
+
+    SIGINT, which torch has the system send when the parent dies, is ignored where a shell script
+    started the command with ``&``.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Path(f"rank-{config_dict['local_rank']}").write_text(str(os.getpid()))
+    time.sleep(600)
 
 
 @pytest.mark.slow
@@ -118,3 +132,28 @@ def test_the_command_ends_when_a_process_fails():
     )
     assert done.returncode != 0
     assert "RuntimeError: lost" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_processes_end_when_their_parent_is_killed():
+    code = (
+        "from recbole_mwuf.config import Config;"
+        "from recbole_mwuf.parallel.processes import launch;"
+        "from tests.parallel.test_processes import work_for_ever;"
+        "launch(work_for_ever, Config(config_dict={'nproc': 2}))"
+    )
+    root = str(Path(__file__).parents[2])
+    parent = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": root})
+    wait_for(lambda: all(Path(f"rank-{i}").is_file() for i in range(2)))
+    ranks = [int(Path(f"rank-{i}").read_text()) for i in range(2)]
+    assert all(map(psutil.pid_exists, ranks))
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: not any(map(psutil.pid_exists, ranks)), seconds=30)
+
+
+def wait_for(condition, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)

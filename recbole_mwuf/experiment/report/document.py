@@ -9,7 +9,7 @@ import pandas as pd
 
 from recbole_mwuf.evaluator.result import PROTOCOLS
 from recbole_mwuf.experiment.grid import Section
-from recbole_mwuf.experiment.keys import row_key
+from recbole_mwuf.experiment.keys import row_key_of
 from recbole_mwuf.experiment.report.figures import draw
 from recbole_mwuf.experiment.report.html import to_html
 from recbole_mwuf.experiment.report.provenance import environment, time_spent
@@ -30,15 +30,20 @@ _PROTOCOLS = {
     "next_phase": "`next_phase`: each phase is scored on the next one's samples, as in the paper",
     "fixed_test": "`fixed_test`: every phase is scored on the test set",
 }
-_TABLE_NOTE = (
-    "AUC, mean ± standard deviation over the runs (seeds). RelaImpr (Eq. 7, by seed) against Wide "
-    "& Deep (*to W&D*) and against the method's own base (*to base*). **Bold**: best of the phase. "
-    r"\*: an MWUF row that is better than the best baseline (p ≤ .05, paired t-test over seeds)."
-)
-_FIGURE_NOTE = (
-    "AUC, mean and a band of ± one standard deviation over the runs (seeds). **Bold**: best of the "
-    r"phase and panel. \*: MWUF, better than the panel's best baseline (p ≤ .05, paired t-test)."
-)
+_NOTES = {
+    "table": "AUC, mean ± standard deviation over the runs (seeds). RelaImpr (Eq. 7, by seed) "
+    "against Wide & Deep (*to W&D*) and against the method's own base (*to base*). **Bold**: best "
+    "of the phase.",
+    "figure": "AUC, mean and a band of ± one standard deviation over the runs (seeds). **Bold**: "
+    "best of the phase and panel.",
+}
+# of the method that the section proposes
+_MARKS = {
+    "table": r" \*: {a_proposed} row that is better than the best baseline (p ≤ .05, paired t-test "
+    "over seeds).",
+    "figure": r" \*: {proposed}, better than the panel's best baseline (p ≤ .05, paired t-test).",
+}
+_SPELT_WITH_A_VOWEL = "AEFHILMNORSX"  # letters, as in "an M"
 
 
 def write_report(folder: ResultFolder, sections: list[Section]) -> bool:
@@ -54,7 +59,7 @@ def write_report(folder: ResultFolder, sections: list[Section]) -> bool:
     keys = {row.key for section in sections for row in section.rows}
     results: dict[str, dict[int, dict]] = defaultdict(dict)
     for result in folder.results().values():
-        if (key := row_key(result["config"])) in keys:
+        if (key := row_key_of(result)) in keys:
             results[key][result["seed"]] = result
     if not results:
         return False
@@ -76,7 +81,7 @@ def write_report(folder: ResultFolder, sections: list[Section]) -> bool:
 def section_report(section: Section, scores: pd.DataFrame, folder: Path) -> list[str]:
     """A section's paragraphs; its figures are written to ``figures/``."""
     generated = bool(scores["generated"].iloc[0])
-    note = _TABLE_NOTE if section.show == "table" else _FIGURE_NOTE
+    note = _note(section)
     if generated:
         note = f"{GENERATED_NOTE} {note}"
     parts = [f"## {section.title}"]
@@ -87,13 +92,24 @@ def section_report(section: Section, scores: pd.DataFrame, folder: Path) -> list
             file = f"figures/{section.name}-{protocol}.svg"
             title = section.title + (" (generated data)" if generated else "")
             draw(rows, f"{title}, {protocol}", folder / file)
-            parts += [f"![{title}, {protocol}]({file})", panel_table(rows)]
+            parts += [f"![{title}, {protocol}]({file})", panel_table(rows, section.proposed)]
             continue
-        parts += [auc_table(rows), verdict(rows)]
+        parts += [auc_table(rows, section.proposed), verdict(rows, section.proposed)]
         dataset = str(scores["dataset"].iloc[0])
         if protocol == "next_phase" and not generated and in_paper(rows, dataset):
             parts += ["The same beside the paper's Table 1:", paper_comparison(rows, dataset)]
     return parts
+
+
+def _note(section: Section) -> str:
+    """What the numbers and marks of a section mean."""
+    if not section.proposed:
+        return _NOTES[section.show]
+    name = section.proposed
+    vowels = _SPELT_WITH_A_VOWEL if name[:2].isupper() else "AEIOU"
+    article = "an" if name[0] in vowels else "a"
+    marks = _MARKS[section.show].format(proposed=name, a_proposed=f"{article} {name}")
+    return _NOTES[section.show] + marks
 
 
 def _write(file: Path, text: str) -> None:

@@ -20,16 +20,15 @@ from recbole_mwuf.experiment.report.scores import (
 )
 
 GAP = "–"
-METHOD = "MWUF"  # what the paper proposes; everything else is a baseline
 REFERENCE = "WideDeep"  # what the paper's RelaImpr is relative to
 _TITLES = {phase: phase.replace("_", "-") for phase in PHASES}
 
 
-def auc_table(rows: list[MethodScores]) -> str:
+def auc_table(rows: list[MethodScores], proposed: str) -> str:
     """The paper's layout: AUC, RelaImpr against Wide & Deep and against the own base, by phase.
 
-    The best AUC of a phase is bold; ``*`` marks an MWUF row that is better than the best baseline
-    with p <= 0.05 in a paired t-test.
+    The best AUC of a phase is bold; ``*`` marks a row of the proposed method that is better than
+    the best baseline, which is any other row, with p <= 0.05 in a paired t-test.
     """
     reference = next((x for x in rows if x.is_plain and x.base == REFERENCE), None)
     header = ["method", "runs"]
@@ -39,7 +38,7 @@ def auc_table(rows: list[MethodScores]) -> str:
     for line in rows:
         cells = [_escape(line.label), str(line.n_runs)]
         for phase in PHASES:
-            cells.append(_auc_cell(line, rows, phase))
+            cells.append(_auc_cell(line, rows, phase, proposed))
             if reference:
                 cells.append(_percent(mean_rela_impr(line, reference, phase)))
             cells.append(_percent(mean_rela_impr(line, own_base(line, rows), phase)))
@@ -47,20 +46,20 @@ def auc_table(rows: list[MethodScores]) -> str:
     return markdown_table(header, table)
 
 
-def _auc_cell(line: MethodScores, rows: list[MethodScores], phase: str) -> str:
+def _auc_cell(line: MethodScores, rows: list[MethodScores], phase: str, proposed: str) -> str:
     text = mean_and_std(line.auc[phase])
     if text == GAP:
         return text
     if best(rows, phase) is line:
         text = f"**{text}**"
-    best_baseline = best([row for row in rows if row.model != METHOD], phase)
+    best_baseline = best([row for row in rows if row.model != proposed], phase)
     is_better = (
-        line.model == METHOD and best_baseline and compare(line, best_baseline, phase).is_better
+        line.model == proposed and best_baseline and compare(line, best_baseline, phase).is_better
     )
     return text + (r"\*" if is_better else "")
 
 
-def panel_table(rows: list[MethodScores]) -> str:
+def panel_table(rows: list[MethodScores], proposed: str) -> str:
     """Every line of a figure: AUC by phase, marked as in :func:`auc_table` panel by panel."""
     several = len({line.panel for line in rows}) > 1
     panels = "base" if all(line.panel == line.base for line in rows) else "panel"
@@ -69,7 +68,7 @@ def panel_table(rows: list[MethodScores]) -> str:
     for line in rows:
         panel = [row for row in rows if row.panel == line.panel]
         names = [*([_escape(line.panel)] if several else []), _escape(line.label)]
-        cells = [_auc_cell(line, panel, phase) for phase in PHASES]
+        cells = [_auc_cell(line, panel, phase, proposed) for phase in PHASES]
         table.append([*names, str(line.n_runs), *cells])
     return markdown_table(header, table)
 
@@ -105,12 +104,12 @@ def paper_comparison(rows: list[MethodScores], dataset: str) -> str:
     return markdown_table(header, table)
 
 
-def verdict(rows: list[MethodScores]) -> str:
-    """Where MWUF does not beat a baseline of the same base at warm-a, -b, -c with p <= 0.05."""
+def verdict(rows: list[MethodScores], proposed: str) -> str:
+    """Where the proposed method does not beat a baseline of its base at warm-a, -b or -c."""
     n_compared, exceptions = 0, []
-    for line in (row for row in rows if row.model == METHOD):
+    for line in (row for row in rows if row.model == proposed):
         for baseline in rows:
-            if baseline.model == METHOD or (baseline.base, baseline.panel) != (
+            if baseline.model == proposed or (baseline.base, baseline.panel) != (
                 line.base,
                 line.panel,
             ):
@@ -128,8 +127,8 @@ def verdict(rows: list[MethodScores]) -> str:
         return ""
     claim = f"beats every baseline row of its base at warm-a, -b and -c with p ≤ {SIGNIFICANT}"
     if not exceptions:
-        return f"Each MWUF row {claim} ({n_compared} comparisons)."
-    head = f"MWUF {claim} **except in {len(exceptions)} of {n_compared} comparisons**"
+        return f"Each {proposed} row {claim} ({n_compared} comparisons)."
+    head = f"{proposed} {claim} **except in {len(exceptions)} of {n_compared} comparisons**"
     return f"{head} (difference of mean AUC, paired t-test):\n\n" + "\n".join(exceptions)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from recbole_mwuf.data.protocols import Fields
 
+_SMALLEST = 1e-7  # keeps the logarithm of a component finite
 _SCORE_EPS = 1e-7  # keeps the logit of a score finite
 
 
@@ -30,6 +31,20 @@ class ItemIDs(NamedTuple):
         """The same values, cut off from the gradient."""
         first_order = None if self.first_order is None else self.first_order.detach()
         return ItemIDs(self.embedding.detach(), first_order)
+
+    def mean(self, geometric: bool = False) -> ItemIDs:
+        """The mean over the items, as one row.
+
+        Args:
+            geometric: Whether the embeddings' mean is that of their sizes, ``exp(mean log |e|)``,
+                with the signs of the arithmetic one.
+        """
+        first_order = None if self.first_order is None else self.first_order.mean(0, keepdim=True)
+        mean = self.embedding.mean(0, keepdim=True)
+        if geometric:
+            logarithms = self.embedding.abs().clamp(min=_SMALLEST).log()
+            mean = logarithms.mean(0, keepdim=True).exp() * mean.sign()
+        return ItemIDs(mean, first_order)
 
     def chosen(self, rows: Tensor) -> ItemIDs:
         """Some rows, bool or int64; a single row is meant for all of them and stays."""

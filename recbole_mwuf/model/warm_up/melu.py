@@ -15,11 +15,13 @@ from recbole_mwuf.data import (
     PHASES,
     QUERY,
     SUPPORT,
+    Batches,
     ColdStartDataset,
     InteractionHistory,
     UserTaskLoader,
 )
-from recbole_mwuf.model.warm_up.method import Losses, Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
+from recbole_mwuf.model.warm_up.stage import Losses, Stage
 from recbole_mwuf.parallel import Shard
 
 _ROWS_AT_ONCE = 512  # scored rows, each with decision layers of its own
@@ -40,7 +42,7 @@ class MeLU(WarmUpMethod):
     which step 1 takes from its outer batches.
 
     Args:
-        config: Uses ``melu_local_lr``, ``melu_task_size``.
+        config: Uses ``melu_local_lr``, ``melu_task_size``, ``melu_min_samples``.
         dataset: The split data set.
         base: A base trained by this class's pre-training.
     """
@@ -53,6 +55,10 @@ class MeLU(WarmUpMethod):
         super().__init__(config, dataset, base)
         self.local_lr, self.task_size = config["melu_local_lr"], config["melu_task_size"]
         self.dataset = dataset
+        # of every user; none is known before observe()
+        size = (dataset.user_num, self.task_size // 2)
+        self.register_buffer("support_rows", torch.zeros(size, dtype=torch.long))
+        self.register_buffer("support_known", torch.zeros(size))
         self.norms = [m for m in self.base.modules() if isinstance(m, nn.BatchNorm1d)]
         tables = {id(m.weight) for m in self.base.modules() if isinstance(m, nn.Embedding)}
         shared = getattr(self.base, "shared_modules", ())
@@ -65,12 +71,17 @@ class MeLU(WarmUpMethod):
     def pretrain_loader(
         self, config: Any, dataset: ColdStartDataset, shard: Shard
     ) -> UserTaskLoader:
-        return UserTaskLoader(config, dataset, "old", shard)
+        return self.task_loader(config, "old", shard)
 
     def warm_up_loader(
-        self, config: Any, dataset: ColdStartDataset, phase: str, shard: Shard
+        self, config: Any, dataset: Batches, phase: str, shard: Shard
     ) -> UserTaskLoader:
-        return UserTaskLoader(config, dataset, phase, shard)
+        return self.task_loader(config, phase, shard)
+
+    def task_loader(self, config: Any, name: str, shard: Shard) -> UserTaskLoader:
+        """The users' tasks made of one set's samples."""
+        sizes = self.task_size, config["melu_min_samples"], config["train_batch_size"]
+        return UserTaskLoader(self.dataset, name, *sizes, config["seed"], shard)
 
     def pretrain_loss(self, interaction: Interaction) -> Tensor:
         if self.norms:
@@ -151,6 +162,8 @@ class MeLU(WarmUpMethod):
     @torch.no_grad()
     def predict(self, interaction: Interaction) -> Tensor:
         """Scores with decision layers adapted to what each sample's user has shown so far."""
+        if not self.support_known.any():  # no one has shown anything: no one adapts
+            return self.table.scores(Interaction(self.anonymous(interaction)))
         device = self.is_old.device
         users, user_of_row = interaction[self.dataset.uid_field].cpu().unique(return_inverse=True)
         rows = self.support_rows[users]

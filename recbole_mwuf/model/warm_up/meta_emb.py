@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from recbole_mwuf.data import ColdStartDataset, ItemTaskLoader
 from recbole_mwuf.model.item_table import ItemIDs
-from recbole_mwuf.model.warm_up.method import Losses, Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
+from recbole_mwuf.model.warm_up.stage import Losses, Stage
 from recbole_mwuf.parallel import Shard
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
-from typing import Any, Union
+from typing import Any
 
 import torch
 from recbole.data.interaction import Interaction
@@ -13,40 +12,43 @@ from recbole.utils import InputType, ModelType
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
-from recbole_mwuf.data import ColdStartDataset, Fields, InteractionHistory, Loader
+from recbole_mwuf.data import Batches, ColdStartDataset, Fields, InteractionHistory, Loader
+from recbole_mwuf.data.catalog import resized
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.item_table import ItemIDs, item_table_of
 from recbole_mwuf.model.objective import objective_of
+from recbole_mwuf.model.warm_up.full_sort import scores_of_all_items
 from recbole_mwuf.model.warm_up.item_ids import ItemIDStore
 from recbole_mwuf.model.warm_up.served import Served
+from recbole_mwuf.model.warm_up.stage import Losses, Stage
 from recbole_mwuf.parallel import Shard
-from recbole_mwuf.settings import Setting, properties_dir
-
-Losses = Union[Tensor, tuple[Tensor, ...]]
-
-_SMALLEST = 1e-7  # keeps the logarithm of a component finite
-
-
-class Stage(Enum):
-    """A step of the protocol in which something learns (MWUF paper, section 4.3).
-
-    Attributes:
-        META_TRAIN: Step 2, the method's modules on old items seen as if they were new.
-        WARM_UP: Steps 4 to 6, a warm-up set of the new items.
-        ONLINE: The same for a few samples that have just come in.
-    """
-
-    META_TRAIN = "Meta-train"
-    WARM_UP = "Warm-up"
-    ONLINE = "Online"
+from recbole_mwuf.settings import Setting, read_search_space
 
 
 class WarmUpMethod(AbstractRecommender):
     """A fixed base whose new items have ID parameters of their own, in ``new_ids``.
 
     Old items are scored with the base's own ID parameters, so their scores are those of the base,
-    bit for bit. A method overrides what is its own; docs/add_a_method.md shows how.
+    bit for bit. A method overrides what is its own; docs/add_a_method.md shows how, and
+    :class:`recbole_mwuf.testing.MethodConformance` proves it.
+
+    What happens when, in a run:
+
+    - The method is built on an untrained base, to refuse early what does not fit, then on the
+      trained one. It ends its constructor with ``self.to(config["device"])``.
+    - Step 2, if it :attr:`has_meta_training`: :meth:`observe` with ``cold``, then :meth:`loss` for
+      every batch of :meth:`meta_loader`.
+    - Step 3: :meth:`start_new_items`, which asks :meth:`start`, and :meth:`observe` with ``cold``.
+    - Steps 4 to 6, for each warm-up set: :meth:`predict` scores it, :meth:`observe` is told of its
+      users, then comes :meth:`loss` for every batch of :meth:`warm_up_loader`.
+
+    Online the same methods are called for what comes in: :meth:`note` and :meth:`loss` for events,
+    :meth:`grow` and :meth:`add_items` for items, :meth:`promote` for those that have become old.
+
+    A checkpoint holds parameters and buffers: what a method has to remember is one of them. A
+    buffer of its own with a row for every item grows with the items. Random numbers are drawn from
+    the generators of torch and numpy, which are seeded before every step.
 
     Args:
         config: The run's settings; its ``base_class`` is that of the base.
@@ -56,16 +58,23 @@ class WarmUpMethod(AbstractRecommender):
 
     Attributes:
         settings: The method's own settings by name; None: those of ``properties/model/NAME.yaml``.
+            Two are read for it if it declares them: ``meta_epochs``, the epochs of step 2 (else 1),
+            and ``interacted_users`` (``all | positive``), the samples that count for U(v).
         search_space: What the tuner tries, in the format of RecBole's ``.hyper`` files; None: the
             file ``properties/hyper/NAME.hyper``.
-        search_space_name: Name of that file if it is not the method's.
         learns: By stage, the modules that gradients may move; none for a stage left out, but
-            online as in warm-up.
+            online as in warm-up. Everything else is fixed at that stage.
         assigns: Modules and buffers that the method may set outright.
         reads_users: Whether it wants to :meth:`note` who interacted with an item.
         shares_pretrained_base: Whether it works on the base as RecBole trains it; else it
             pre-trains one of its own by :meth:`pretrain_loss`.
         scoring_order: ``data``: scored rows come in the order of the data; ``user``: by user.
+        base: The base; it requires no gradient unless ``learns`` names it.
+        table: The base with other ID parameters in place, an
+            :class:`~recbole_mwuf.model.item_table.ItemTable`.
+        new_ids: The ID parameters of items that are not old, row by row.
+        is_old: Items that the base knows, bool ``[n_items]``.
+        item_features: X_v, after :meth:`register_item_features`.
     """
 
     type = ModelType.CONTEXT
@@ -73,7 +82,6 @@ class WarmUpMethod(AbstractRecommender):
 
     settings: Mapping[str, Setting] | None = None
     search_space: str | None = None
-    search_space_name = ""
     learns: Mapping[Stage, tuple[str, ...]] = {Stage.WARM_UP: ("new_ids",)}
     assigns: tuple[str, ...] = ()
     reads_users = False
@@ -103,10 +111,7 @@ class WarmUpMethod(AbstractRecommender):
     @classmethod
     def search_space_text(cls) -> str | None:
         """What the tuner tries; None if nothing is declared."""
-        if cls.search_space is not None:
-            return cls.search_space
-        file = properties_dir() / "hyper" / f"{cls.search_space_name or cls.__name__}.hyper"
-        return file.read_text(encoding="utf-8") if file.is_file() else None
+        return read_search_space(cls.__name__) if cls.search_space is None else cls.search_space
 
     def train(self, mode: bool = True) -> WarmUpMethod:
         """Switch the method's own modules; a fixed base stays in evaluation mode (BatchNorm)."""
@@ -130,6 +135,9 @@ class WarmUpMethod(AbstractRecommender):
     def start(self, items: Tensor) -> ItemIDs:
         """The ID parameters of items ``[B]`` before their first interaction.
 
+        Called for all items in step 3, where the rows of old ones are ignored, and online for those
+        that are added; without gradient.
+
         Returns:
             ItemIDs: a row for every item, or one row that is meant for all of them; by default
             the mean of the old items' (MWUF paper, section 3.2).
@@ -137,11 +145,16 @@ class WarmUpMethod(AbstractRecommender):
         return self.mean_of_old_items()
 
     def warm(self, items: Tensor) -> ItemIDs:
-        """The ID parameters that score new items, for a batch of items ``[B]``."""
+        """The ID parameters that score new items, a row for each of a batch's items ``[B]``.
+
+        A method that changes them here lets them learn so in :meth:`loss`.
+        """
         return self.new_ids(items)
 
     def note(self, items: Tensor, mean_users: Tensor) -> None:
-        """Take note of who has interacted with items ``[B]`` so far.
+        """Take note of who has interacted with items ``[B]`` so far; only if it reads users.
+
+        In a run these are all items, old ones included, online those with new events.
 
         Args:
             items: Item IDs.
@@ -149,7 +162,14 @@ class WarmUpMethod(AbstractRecommender):
         """
 
     def loss(self, interaction: Interaction, stage: Stage) -> Losses:
-        """The loss of a batch, or its parts; by default that of the cold ID parameters."""
+        """The mean loss of a batch, or its parts, whose sum is learned from.
+
+        By default the base's loss with the items' rows of ``new_ids``.
+
+        Args:
+            interaction: A batch of the loader of this stage: B samples with labels.
+            stage: What it is for. Online a batch may be a single sample.
+        """
         return self.log_loss(interaction, self.new_ids(interaction[self.ITEM_ID]))
 
     def pretrain_loss(self, interaction: Interaction) -> Tensor:
@@ -162,13 +182,13 @@ class WarmUpMethod(AbstractRecommender):
 
     def meta_loader(self, config: Any, dataset: ColdStartDataset, shard: Shard) -> Loader:
         """The samples of step 2: those of the old items."""
-        order = config["meta_sample_order"] or "shuffled"
-        return self.objective.loader(config, dataset, "old", order, shard)
+        return self.objective.loader(config, dataset, "old", "shuffled", shard)
 
-    def warm_up_loader(
-        self, config: Any, dataset: ColdStartDataset, phase: str, shard: Shard
-    ) -> Loader:
-        """The samples of steps 4 to 6: those of one warm-up set."""
+    def warm_up_loader(self, config: Any, dataset: Batches, phase: str, shard: Shard) -> Loader:
+        """The samples of steps 4 to 6: those of one warm-up set.
+
+        Online those of some events, with ``online`` as the phase: the data set has no others then.
+        """
         return self.objective.loader(config, dataset, phase, "shuffled", shard)
 
     def served_modules(self) -> dict[str, Served]:
@@ -176,7 +196,6 @@ class WarmUpMethod(AbstractRecommender):
         return {}
 
     # what every method can use
-
     def log_loss(self, interaction: Interaction, ids: ItemIDs) -> Tensor:
         """The base's mean loss of a batch in which every sample's item has the given IDs."""
         return self.objective.loss(self.table, interaction, ids)
@@ -188,17 +207,16 @@ class WarmUpMethod(AbstractRecommender):
     def mean_of_old_items(self) -> ItemIDs:
         """The mean over *trained* rows, those of old items, as one row ``[1, k]``."""
         rows = self.table.rows(self.is_old.nonzero().squeeze(1))
-        first_order = None if rows.first_order is None else rows.first_order.mean(0, keepdim=True)
-        mean = rows.embedding.mean(0, keepdim=True)
-        if self.geometric_mean:
-            logarithms = rows.embedding.abs().clamp(min=_SMALLEST).log()
-            mean = logarithms.mean(0, keepdim=True).exp() * mean.sign()
-        return ItemIDs(mean, first_order)
+        return rows.mean(self.geometric_mean)
 
-    def register_item_features(self, config: Any) -> None:
+    def register_item_features(self, config: Any, otherwise: str = "") -> None:
         """Keep X_v of every item, flattened, as ``item_features`` ``[n_items, n_features · k]``.
 
-        It is fixed while the base is: computed once per item, not once per sample.
+        It is fixed while the base is: computed once.
+
+        Args:
+            config: Names data set and method in the message.
+            otherwise: How to do without features.
 
         Raises:
             UserError: if the data set has no item features.
@@ -207,7 +225,7 @@ class WarmUpMethod(AbstractRecommender):
         if features.shape[1] == 0:
             raise UserError(
                 f"dataset={config['dataset']} has no item features, but model={config['model']} "
-                "reads them: load some with load_col (for MWUF, mwuf_variant=shift does without)"
+                f"reads them: load some with load_col{otherwise}"
             )
         self.register_buffer("item_features", features)
 
@@ -249,18 +267,24 @@ class WarmUpMethod(AbstractRecommender):
         own, warm = self.table.rows(items), self.warm(items)
         return self.table.scores(interaction, ItemIDs.where(self.is_old[items], own, warm))
 
+    def full_sort_predict(self, interaction: Interaction) -> Tensor:
+        """Scores of every item for each user of a batch, ``[B · n_items]``; for RecBole."""
+        return scores_of_all_items(self, interaction)
+
     def grow(self, n_items: int) -> None:
-        """Make room for more items; :meth:`add_items` says what they are."""
+        """Make room for more items; :meth:`add_items` says what they are.
+
+        A method with tables of its own lets them grow as well.
+        """
+        for name, buffer in list(self.named_buffers(recurse=False)):
+            if buffer.dim() and len(buffer) == self.table.n_items:
+                setattr(self, name, resized(buffer, n_items, *buffer.shape[1:]))
         self.table.grow(n_items)
         self.new_ids.grow(n_items)
-        for name, per_item in list(self.named_buffers(recurse=False)):
-            larger = per_item.new_zeros(n_items, *per_item.shape[1:])
-            larger[: len(per_item)] = per_item
-            setattr(self, name, larger)
 
     @torch.no_grad()
     def add_items(self, items: Tensor) -> None:
-        """Start items ``[B]`` whose features are in the data set and that no one has seen yet."""
+        """Start items ``[B]`` that no one has seen yet; their features are known to the base."""
         if "item_features" in self._buffers:
             self.item_features[items] = self.table.features_of(items).flatten(1)
         self.new_ids.assign(items, self.start(items))

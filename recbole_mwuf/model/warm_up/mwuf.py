@@ -9,10 +9,12 @@ from recbole.data.interaction import Interaction
 from recbole.model.layers import MLPLayers
 from torch import Tensor, nn
 
-from recbole_mwuf.data import ColdStartDataset
+from recbole_mwuf.data import ColdStartDataset, Loader
 from recbole_mwuf.model.item_table import ItemIDs
-from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
+from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.model.warm_up.served import Served, WarmUpFunction
+from recbole_mwuf.model.warm_up.stage import Stage
+from recbole_mwuf.parallel import Shard
 
 
 class MWUF(WarmUpMethod):
@@ -23,7 +25,8 @@ class MWUF(WarmUpMethod):
     mean of the users who interacted with the item so far (Eq. 4).
 
     Args:
-        config: Uses ``mwuf_variant``, ``meta_hidden_size``, ``interacted_users``.
+        config: Uses ``mwuf_variant``, ``meta_hidden_size``, ``meta_sample_order``,
+            ``interacted_users``.
         dataset: The split data set.
         base: A trained base.
 
@@ -44,7 +47,7 @@ class MWUF(WarmUpMethod):
         hidden = list(config["meta_hidden_size"])
         self.meta_scaling = self.meta_shifting = None
         if variant in ("full", "scale"):
-            self.register_item_features(config)
+            self.register_item_features(config, "; mwuf_variant=shift does without")
             n_inputs = self.item_features.shape[1]
             self.meta_scaling = MLPLayers([n_inputs, *hidden, size], last_activation=False)
         if variant in ("full", "shift"):
@@ -55,6 +58,10 @@ class MWUF(WarmUpMethod):
     @property
     def has_meta_training(self) -> bool:
         return not (self.meta_scaling is None and self.meta_shifting is None)
+
+    def meta_loader(self, config: Any, dataset: ColdStartDataset, shard: Shard) -> Loader:
+        order = config["meta_sample_order"]
+        return self.objective.loader(config, dataset, "old", order, shard)
 
     def note(self, items: Tensor, mean_users: Tensor) -> None:
         self.mean_users[items] = mean_users

@@ -20,7 +20,7 @@ def test_report_and_figures_follow_from_the_csv(folder, tmp_path):
     assert set(expand(["all"])) <= set(names)
     for name in names:
         content = presets()[name]
-        section = Section(name, content["title"], content["show"], [])
+        section = Section(name, content["title"], content["show"], [], content["proposed"])
         for part in section_report(section, scores, tmp_path):
             assert part in report
     figures = sorted(file.name for file in (tmp_path / "figures").iterdir())

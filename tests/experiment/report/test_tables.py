@@ -41,7 +41,7 @@ def rows():
 
 
 def test_table1(rows):
-    header, _, wide_deep, meta_emb, afn, mwuf = cells(auc_table(rows))
+    header, _, wide_deep, meta_emb, afn, mwuf = cells(auc_table(rows, "MWUF"))
     assert header == ["method", "runs", *[x for p in PHASES for x in (p.replace("_", "-"), "to W&D", "to base")]]  # fmt: skip  # noqa: E501
     assert wide_deep[:5] == ["WideDeep", "3", "**.7000 ± .1000**", "–", "–"]
     # MetaEmb at cold: .12/.1 - 1 = .2, .12/.2 - 1 = -.4, .12/.3 - 1 = -.6: mean -26.7 %
@@ -54,7 +54,7 @@ def test_table1(rows):
 
 
 def test_verdict_lists_what_is_not_beaten(rows):
-    head, _, *exceptions = verdict(rows).splitlines()
+    head, _, *exceptions = verdict(rows, "MWUF").splitlines()
     assert "except in 3 of 6 comparisons" in head
     assert [text.split(":")[0] for text in exceptions] == [
         "- MWUF(WideDeep) against WideDeep at warm-b",
@@ -68,13 +68,13 @@ def test_verdict_lists_what_is_not_beaten(rows):
 def test_verdict_where_all_is_beaten_or_nothing_is_there(rows):
     weak = line("WideDeep", "WideDeep", "WideDeep", [[0.5, 0.51, 0.52]] * 4)
     strong = line("MWUF(WideDeep)", "MWUF", "WideDeep", [[0.7, 0.72, 0.73]] * 4)
-    assert verdict([weak, strong]) == (
+    assert verdict([weak, strong], "MWUF") == (
         "Each MWUF row beats every baseline row of its base at warm-a, -b and -c with p ≤ 0.05 "
         "(3 comparisons)."
     )
-    assert verdict([weak]) == ""
+    assert verdict([weak], "MWUF") == ""
     missing = line("MWUF(WideDeep)", "MWUF", "WideDeep", [[]] * 4)
-    assert "at warm-a: – (not tested)" in verdict([weak, missing])
+    assert "at warm-a: – (not tested)" in verdict([weak, missing], "MWUF")
 
 
 def test_a_panel_is_marked_by_itself():
@@ -83,7 +83,7 @@ def test_a_panel_is_marked_by_itself():
         line("MWUF(DIN)", "MWUF", "DIN", [[0.65, 0.66001]] * 4, panel="DIN"),
         line("PNN", "PNN", "PNN", [[0.9, 0.91]] * 4, panel="PNN"),
     ]
-    table = cells(panel_table(rows))
+    table = cells(panel_table(rows, "MWUF"))
     assert table[0] == ["base", "method", "runs", "cold", "warm-a", "warm-b", "warm-c"]
     assert table[3][:4] == ["DIN", "MWUF(DIN)", "2", r"**.6550 ± .0071**\*"]
     assert table[4][3] == "**.9050 ± .0071**"
