@@ -189,7 +189,7 @@ class ItemWarmer:
         ranges = items.extend(events.items, events.users, events.times)
         self._show_histories(ranges)
         stream = EventSet(self.catalog, events, ranges)
-        loader = model.objective.loader(self.config, stream, "online", "shuffled", Shard())
+        loader = model.warm_up_loader(self.config, stream, "online", Shard())
         show_progress = self.config["show_progress"]
         self.loop.learn(loader, Stage.ONLINE, "Online", show_progress, networks)
 

@@ -65,6 +65,9 @@ class WarmUpMethod(AbstractRecommender):
         reads_users: Whether it wants to :meth:`note` who interacted with an item.
         shares_pretrained_base: Whether it works on the base as RecBole trains it; else it
             pre-trains one of its own by :meth:`pretrain_loss`.
+        closed_form: Whether it learns from the samples of steps 4 to 6 by :meth:`absorb`, in one
+            pass, and not by steps along the gradient of :meth:`loss`.
+        knows_uncertainty: Whether it has :meth:`uncertainty` and :meth:`draw`.
         scoring_order: ``data``: scored rows come in the order of the data; ``user``: by user.
     """
 
@@ -78,6 +81,8 @@ class WarmUpMethod(AbstractRecommender):
     assigns: tuple[str, ...] = ()
     reads_users = False
     shares_pretrained_base = True
+    closed_form = False
+    knows_uncertainty = False
     scoring_order = "data"
 
     is_old: Tensor
@@ -152,6 +157,18 @@ class WarmUpMethod(AbstractRecommender):
         """The loss of a batch, or its parts; by default that of the cold ID parameters."""
         return self.log_loss(interaction, self.new_ids(interaction[self.ITEM_ID]))
 
+    def absorb(self, interaction: Interaction) -> None:
+        """Learn from a batch outright, if ``closed_form``."""
+        raise NotImplementedError
+
+    def uncertainty(self, interaction: Interaction) -> tuple[Tensor, Tensor]:
+        """Logits of a batch and their variances, each ``[B]``; an old item's variance is 0."""
+        raise NotImplementedError
+
+    def draw(self, items: Tensor, generator: torch.Generator) -> ItemIDs:
+        """ID parameters of items ``[B]`` drawn from what is believed of them."""
+        raise NotImplementedError
+
     def pretrain_loss(self, interaction: Interaction) -> Tensor:
         """The loss of step 1, for a method that trains a base of its own."""
         raise NotImplementedError
@@ -165,10 +182,8 @@ class WarmUpMethod(AbstractRecommender):
         order = config["meta_sample_order"] or "shuffled"
         return self.objective.loader(config, dataset, "old", order, shard)
 
-    def warm_up_loader(
-        self, config: Any, dataset: ColdStartDataset, phase: str, shard: Shard
-    ) -> Loader:
-        """The samples of steps 4 to 6: those of one warm-up set."""
+    def warm_up_loader(self, config: Any, dataset: Any, phase: str, shard: Shard) -> Loader:
+        """The samples of steps 4 to 6: those of one warm-up set, or what has come in online."""
         return self.objective.loader(config, dataset, phase, "shuffled", shard)
 
     def served_modules(self) -> dict[str, Served]:
@@ -207,7 +222,8 @@ class WarmUpMethod(AbstractRecommender):
         if features.shape[1] == 0:
             raise UserError(
                 f"dataset={config['dataset']} has no item features, but model={config['model']} "
-                "reads them: load some with load_col (for MWUF, mwuf_variant=shift does without)"
+                "reads them: load some with load_col (mwuf_variant=shift and kalman_prior=common "
+                "do without)"
             )
         self.register_buffer("item_features", features)
 
