@@ -16,6 +16,7 @@ from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.errors import UserError, count_argument
 from recbole_mwuf.files import atomic_write
 from recbole_mwuf.online.item_warmer import ItemWarmer, Observed
+from recbole_mwuf.online.scoring import EXPLORE, Scored
 
 _SCORED_AT_ONCE = 65536  # pairs that are read and written at a time
 
@@ -55,6 +56,10 @@ def _parser(program: str) -> argparse.ArgumentParser:
     _common(warm, f"embeddings: {', '.join(_WRITERS)}")
     score = commands.add_parser("score", help="score pairs of user and item")
     score.add_argument("--pairs", required=True, help="CSV: user and item, columns as in training")
+    score.add_argument("--uncertainty", action="store_true", help="a column variance, of the logit")
+    score.add_argument("--explore", choices=EXPLORE, help="score what is not well known higher")
+    score.add_argument("--c", type=float, default=1.0, help="standard deviations, for ucb")
+    score.add_argument("--seed", type=int, help="of thompson's draw, one for 65,536 pairs")
     _common(score, "CSV: the pairs with a column score")
     export = commands.add_parser("export", help="write ONNX files for serving")
     _common(export, "folder for warm_up.onnx, scorer.onnx and vocabulary.json")
@@ -97,8 +102,14 @@ def _score(warmer: ItemWarmer, options: argparse.Namespace) -> None:
             missing = [field for field in fields if field not in pairs]
             if missing:
                 raise UserError(f"pairs='{options.pairs}': no column {missing}")
-            scores = warmer.score(*(pairs[field] for field in fields))
-            pairs.assign(score=scores).to_csv(file, index=False, header=i == 0)
+            users, items = (pairs[field] for field in fields)
+            how = (options.uncertainty, options.explore, options.c, options.seed)
+            scored = warmer.score(users, items, *how)
+            if isinstance(scored, Scored):
+                columns = {"score": scored.scores, "variance": scored.variances}
+            else:
+                columns = {"score": scored}
+            pairs.assign(**columns).to_csv(file, index=False, header=i == 0)
 
 
 def _export(warmer: ItemWarmer, options: argparse.Namespace) -> None:

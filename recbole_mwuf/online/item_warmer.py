@@ -10,17 +10,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_mwuf.data import Catalog, ItemState
-from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
 from recbole_mwuf.data.item_state import Ranges
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table import ItemIDs
 from recbole_mwuf.model.warm_up.method import Stage
 from recbole_mwuf.online.events import Events, EventSet, EventWindow, item_ids, read_events
 from recbole_mwuf.online.rebuild import rebuild
+from recbole_mwuf.online.scoring import Pairs, Scored, Scoring, variances
 from recbole_mwuf.parallel import Shard
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.loop import WarmUpLoop
@@ -198,39 +197,44 @@ class ItemWarmer:
             self.model.table.show_histories(self._tensor(ranges.users))
 
     @torch.no_grad()
-    def score(self, users: Iterable, items: Iterable) -> np.ndarray:
-        """Probabilities that users like items.
+    def score(
+        self,
+        users: Iterable,
+        items: Iterable,
+        uncertainty: bool = False,
+        explore: str | None = None,
+        c: float = 1.0,
+        seed: int | None = None,
+    ) -> np.ndarray | Scored:
+        """Probabilities that users like items; arguments that follow need KalmanWarmUp.
 
         Args:
             users: User tokens, one for every pair; a user that is unknown is scored as padding.
             items: Item tokens, old and new.
+            uncertainty: Whether to return the variances of the logits as well.
+            explore: ``thompson`` or ``ucb``: score what is not well known higher at times, as
+                :class:`~recbole_mwuf.online.scoring.Scoring` says.
+            c: Standard deviations, for ``ucb``.
+            seed: Of the draw, for ``thompson``; None: another one every time.
 
         Returns:
-            np.ndarray: float32, shape ``[n_pairs]``.
+            np.ndarray | Scored: float32, shape ``[n_pairs]``; with ``uncertainty`` two of them.
 
         Raises:
-            UserError: if an item is unknown or the lengths differ.
+            UserError: if an item is unknown, the lengths differ, or the model has no uncertainty.
         """
-        user = self.catalog.ids(self.catalog.uid_field, users)
-        item = item_ids(self.catalog, items)
+        scoring = Scoring(explore, c, seed)
+        scoring.check(self.model, uncertainty)
+        user, item = self.catalog.ids(self.catalog.uid_field, users), item_ids(self.catalog, items)
         if len(user) != len(item):
             raise UserError(f"score: {len(user)} users but {len(item)} items; give pairs")
-        if not len(item):
-            return np.zeros(0, dtype=np.float32)
         ranges = self.items.ranges(item)
         self._show_histories(ranges)
         if self.model.training:  # walking through all modules takes a while
             self.model.eval()
-        columns = (user, item, ranges.start, ranges.end)
-        parts = zip(*(self._tensor(c).split(self.config["eval_batch_size"]) for c in columns))
-        scores = [self._scores(*part) for part in parts]
-        return torch.cat(scores).cpu().numpy()
-
-    def _scores(self, users: Tensor, items: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        columns = self.catalog.pairs(users, items)
-        return self.model.predict(
-            Interaction({**columns, HISTORY_START: start, HISTORY_END: end}),
-        )
+        pairs = Pairs(self.catalog, user, item, ranges)
+        scores = scoring.scores(self.model, pairs).numpy()
+        return Scored(scores, variances(self.model, pairs).numpy()) if uncertainty else scores
 
     @torch.no_grad()
     def item_embeddings(self, items: Iterable, kind: str = "warm") -> np.ndarray:

@@ -20,6 +20,7 @@ from recbole_mwuf.data import (
 )
 from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
 from recbole_mwuf.parallel.collectives import own_shard
+from recbole_mwuf.settings import read_settings
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.base_trainer import BaseTrainer
 from recbole_mwuf.trainer.loop import WarmUpLoop
@@ -50,6 +51,9 @@ class WarmUpTrainer(BaseTrainer):
         self.meta_seconds = self.phases_seconds = 0.0
         self.meta_samples = 0
         self.consumed = PHASES[0]
+        for name in model.ignores:
+            if config[name] != read_settings("overall")[name].default:
+                self.logger.warning(f"{name}={config[name]} means nothing to {config['model']}")
 
     def _new_loop(self) -> WarmUpLoop:
         return WarmUpLoop(self.config, self.model)

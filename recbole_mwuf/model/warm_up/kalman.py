@@ -21,9 +21,10 @@ from recbole_mwuf.model.warm_up.posterior import (
     Diagonal,
     Evidence,
     Gaussian,
-    PrecisionStore,
+    InformationStore,
     Triangle,
     forget,
+    inverse,
     log_loss_evidence,
     probit_scale,
     update,
@@ -54,7 +55,8 @@ class KalmanWarmUp(WarmUpMethod):
     signs of e are those of the old items' mean.
 
     Memory: per item d (d + 1) / 2 float32 of information beside the row itself, 612 bytes at
-    k = 16; with ``kalman_covariance=diagonal`` d, 68 bytes. While a batch is learned from, some
+    k = 16; with ``kalman_covariance=diagonal`` d, 68 bytes: the prior's correlations, which are the
+    same for all items, and each parameter's own variance. While a batch is learned from, some
     matrices of d² float64 for each of *its* items and samples.
 
     Args:
@@ -66,12 +68,13 @@ class KalmanWarmUp(WarmUpMethod):
         information: By item, what its samples have added to the prior's precision, packed.
         last_time: By item, the time of its latest sample; 0 before the first.
         prior_weights: W, ``[n_features + 1, d]``.
-        prior_precision: Inverse covariance of the prior, packed, ``[1, width]``.
+        prior_precision: Inverse covariance of the prior, float64, ``[d, d]``.
         prior_signs: Signs of a new item's embedding where the coordinates do not say, ``[1, k]``.
     """
 
     learns = {}
     closed_form = True
+    ignores = ("warm_up_epochs", "warm_up_optimizer", "warm_up_learning_rate", "old_item_mean")
     knows_uncertainty = True
     assigns = (
         *("new_ids", "information", "last_time"),
@@ -94,7 +97,7 @@ class KalmanWarmUp(WarmUpMethod):
         n_items, k = self.table.n_items, self.table.size
         size = k + self.new_ids.learns_first_order
         kind = Diagonal if config["kalman_covariance"] == "diagonal" else Triangle
-        self.store: PrecisionStore = kind(size)
+        self.store: InformationStore = kind(size)
         if config["kalman_prior"] == "content":
             self.register_item_features(config)
         n_features = self.features(self.all_items()[:1]).shape[1]
@@ -102,7 +105,7 @@ class KalmanWarmUp(WarmUpMethod):
             "information": torch.zeros(n_items, self.store.width),
             "last_time": torch.zeros(n_items, dtype=torch.float64),
             "prior_weights": torch.zeros(n_features + 1, size),
-            "prior_precision": self.store.pack(torch.eye(size).unsqueeze(0).double()),
+            "prior_precision": torch.eye(size, dtype=torch.float64),
             "prior_signs": torch.ones(1, k),
         }.items():
             self.register_buffer(name, start)
@@ -135,9 +138,8 @@ class KalmanWarmUp(WarmUpMethod):
         covariance = self.scale * prior.covariance
         if self.new_ids.learns_first_order:
             covariance[-1, -1] += self.first_order_variance
-        precision = Gaussian(covariance, covariance).covariance()
         self.prior_weights.copy_(prior.weights)
-        self.prior_precision.copy_(self.store.pack(precision.unsqueeze(0)))
+        self.prior_precision.copy_(inverse(covariance))
         self.prior_signs.copy_(torch.where(self.mean_of_old_items().embedding < 0, -1.0, 1.0))
 
     def start_new_items(self) -> None:
@@ -185,16 +187,14 @@ class KalmanWarmUp(WarmUpMethod):
             items: Item IDs.
             time: For each; None: as of its latest sample.
         """
-        packed = self.prior_precision + self.information[items]
-        known = Gaussian(self.theta_of(self.new_ids(items)).double(), self.store.unpack(packed))
+        precision = self.prior_precision + self.store.unpack(self.information[items])
+        known = Gaussian(self.theta_of(self.new_ids(items)).double(), precision)
         if time is None or self.drift == 0:
             return known
         since = (time - self.last_time[items]).clamp(min=0)
         since = since * self.information[items].any(dim=1)  # the prior knows no time
-        start = self.store.unpack(self.prior_precision)
-        return forget(
-            known, self.drift * since.view(-1, 1, 1) * Gaussian(start, start).covariance()
-        )
+        noise = self.drift * inverse(self.prior_precision)
+        return forget(known, since.view(-1, 1, 1) * noise)
 
     # learning
 
@@ -214,19 +214,25 @@ class KalmanWarmUp(WarmUpMethod):
         rows = own_shard().of(torch.arange(len(item_of_row), device=items.device))
         share = Interaction(select(interaction, rows))
         share.update(Interaction(self.table.shared_columns(share)))
-        item_of_row, labels = item_of_row[rows], share[self.LABEL]
+        item_of_row, is_shared = item_of_row[rows], len(rows) < len(interaction)
         ids = self.new_ids(items)
 
-        def evidence(theta: Tensor) -> Evidence:
-            logits, jacobian = self.linearised(share, theta[item_of_row], ids.chosen(item_of_row))
-            found = log_loss_evidence(logits, labels, jacobian, item_of_row, len(items))
-            return Evidence(*total(list(found))) if len(rows) < len(interaction) else found
+        def evidence(theta: Tensor, which: Tensor) -> Evidence:
+            place = torch.full_like(items, -1)
+            place[which] = torch.arange(len(which), device=items.device)
+            place_of_row = place[item_of_row]
+            rows = (place_of_row >= 0).nonzero().squeeze(1)
+            batch, at = Interaction(select(share, rows)), place_of_row[rows]
+            own = self.new_ids(batch[self.ITEM_ID])
+            logits, jacobian = self.linearised(batch, theta[at], own)
+            found = log_loss_evidence(logits, batch[self.LABEL], jacobian, at, len(which))
+            return Evidence(*total(list(found))) if is_shared else found
 
         posterior = update(self.believed(items, time), evidence, self.iterations)
         learned = self.ids_of(posterior.mean.float(), ids.embedding.sign(), ids.first_order)
         self.new_ids.assign(items, learned)
-        gained = self.store.pack(posterior.precision) - self.prior_precision
-        self.information[items] = gained.float()
+        gained = posterior.precision - self.prior_precision
+        self.information[items] = self.store.pack(gained, self.prior_precision)
         self.last_time[items] = torch.maximum(self.last_time[items], time)
 
     def linearised(
@@ -245,6 +251,8 @@ class KalmanWarmUp(WarmUpMethod):
         Returns:
             tuple: ``[B]`` and ``[B, d]``, without gradient.
         """
+        if not len(theta):  # of several processes, one may have no part in an item
+            return theta.new_zeros(0), theta
         with torch.enable_grad():
             theta = theta.detach().float().requires_grad_()
             moved = self.ids_of(theta, ids.embedding.sign(), ids.first_order)
@@ -255,7 +263,10 @@ class KalmanWarmUp(WarmUpMethod):
     # scoring
 
     def predict(self, interaction: Interaction) -> Tensor:
-        """Scores ``[B]``: those of the posterior's mean, or with ``kalman_probit`` their mean."""
+        """Scores ``[B]`` at the posterior's mean; with ``kalman_probit`` σ(f)'s mean over it.
+
+        That is σ(f / sqrt(1 + π/8 · Jᵀ P J)), nearly.
+        """
         scores = super().predict(interaction)
         if not self.probit:
             return scores
@@ -271,10 +282,8 @@ class KalmanWarmUp(WarmUpMethod):
         logits, jacobian = self.linearised(interaction, self.theta_of(ids), ids)
         known, item_of_row = items.unique(return_inverse=True)
         covariance = self.believed(known).covariance().float()
-        variance = [
-            torch.einsum("bi,bij,bj->b", part, covariance[which], part)
-            for part, which in zip(jacobian.split(_ROWS_AT_ONCE), item_of_row.split(_ROWS_AT_ONCE))
-        ]
+        parts = zip(jacobian.split(_ROWS_AT_ONCE), item_of_row.split(_ROWS_AT_ONCE))
+        variance = [torch.einsum("bi,bij,bj->b", j, covariance[item], j) for j, item in parts]
         return logits, torch.cat(variance).masked_fill(is_old, 0.0)
 
     @torch.no_grad()

@@ -67,6 +67,7 @@ class WarmUpMethod(AbstractRecommender):
             pre-trains one of its own by :meth:`pretrain_loss`.
         closed_form: Whether it learns from the samples of steps 4 to 6 by :meth:`absorb`, in one
             pass, and not by steps along the gradient of :meth:`loss`.
+        ignores: Settings of the protocol that mean nothing to it.
         knows_uncertainty: Whether it has :meth:`uncertainty` and :meth:`draw`.
         scoring_order: ``data``: scored rows come in the order of the data; ``user``: by user.
     """
@@ -82,6 +83,7 @@ class WarmUpMethod(AbstractRecommender):
     reads_users = False
     shares_pretrained_base = True
     closed_form = False
+    ignores: tuple[str, ...] = ()
     knows_uncertainty = False
     scoring_order = "data"
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-_HALVINGS = 10  # of a step; then the model stays where it is
+_HALVINGS = 10  # a step is tried so often; then the model stays where it is
+_MATCHING = 20  # steps of the fixed point that a diagonal is found by
 _ROUNDING = 1e-6  # relative; a rise of the objective below it is none
 
 
@@ -31,13 +32,18 @@ class Gaussian(NamedTuple):
 
     def covariance(self) -> Tensor:
         """P, shape ``[n, d, d]``."""
-        return torch.cholesky_inverse(torch.linalg.cholesky(self.precision))
+        return inverse(self.precision)
 
     def draw(self, noise: Tensor) -> Tensor:
         """A sample of each, from standard normal noise ``[n, d]``: mean + L⁻ᵀ z, P⁻¹ = L Lᵀ."""
         factor = torch.linalg.cholesky(self.precision).mT
         away = torch.linalg.solve_triangular(factor, noise.unsqueeze(-1), upper=True)
         return self.mean + away.squeeze(-1)
+
+
+def inverse(matrices: Tensor) -> Tensor:
+    """Of symmetric positive definite matrices, ``[..., d, d]``."""
+    return torch.cholesky_inverse(torch.linalg.cholesky(matrices))
 
 
 class Evidence(NamedTuple):
@@ -55,33 +61,36 @@ class Evidence(NamedTuple):
 
 
 def log_loss_evidence(
-    logits: Tensor, labels: Tensor, jacobian: Tensor, item_of_row: Tensor, n_items: int
+    logits: Tensor, labels: Tensor, jacobian: Tensor, model_of_row: Tensor, n_models: int
 ) -> Evidence:
-    """Σ log-loss, Σ (p - y) J and Σ p (1 - p) J Jᵀ over the samples of each item, float64.
+    """Σ log-loss, Σ (p - y) J and Σ p (1 - p) J Jᵀ over the samples of each model, float64.
 
     Args:
         logits: f, ``[B]``.
         labels: y, ``[B]``.
         jacobian: J, ``[B, d]``.
-        item_of_row: Which of the items a sample is of, ``[B]``.
-        n_items: How many items there are.
+        model_of_row: Which of the models a sample is of, ``[B]``.
+        n_models: How many models there are.
     """
 
-    def by_item(values: Tensor) -> Tensor:
-        start = values.new_zeros(n_items, *values.shape[1:])
-        return start.index_add_(0, item_of_row, values)
+    def by_model(values: Tensor) -> Tensor:
+        start = values.new_zeros(n_models, *values.shape[1:])
+        return start.index_add_(0, model_of_row, values).double()
 
-    f, y, j = logits.double(), labels.double(), jacobian.double()
-    p = torch.sigmoid(f).unsqueeze(1)
-    weighted = p * (1 - p) * j
+    p = torch.sigmoid(logits).unsqueeze(1)
+    losses = binary_cross_entropy_with_logits(logits.double(), labels.double(), reduction="none")
     return Evidence(
-        by_item(binary_cross_entropy_with_logits(f, y, reduction="none")),
-        by_item((p - y.unsqueeze(1)) * j),
-        by_item(weighted.unsqueeze(2) * j.unsqueeze(1)),
+        by_model(losses),
+        by_model((p - labels.unsqueeze(1)) * jacobian),
+        by_model((p * (1 - p) * jacobian).unsqueeze(2) * jacobian.unsqueeze(1)),
     )
 
 
-def update(prior: Gaussian, evidence: Callable[[Tensor], Evidence], iterations: int) -> Gaussian:
+# what the samples of some models, int64 [m], say at parameters [m, d] of theirs
+Likelihood = Callable[[Tensor, Tensor], Evidence]
+
+
+def update(prior: Gaussian, evidence: Likelihood, iterations: int) -> Gaussian:
     """Laplace's approximation of each posterior: the mode, and the curvature there.
 
     From θ = m, repeated: H = P⁻¹ + I(θ), g = -∇loss(θ) - P⁻¹(θ - m), θ ← θ + H⁻¹ g, where I is the
@@ -90,14 +99,14 @@ def update(prior: Gaussian, evidence: Callable[[Tensor], Evidence], iterations: 
 
     Args:
         prior: N(m, P).
-        evidence: What the samples say at θ, ``[n, d]``.
+        evidence: What the samples say at some parameters.
         iterations: Newton steps.
 
     Returns:
         Gaussian: the posterior N(θ, H⁻¹).
     """
     theta = prior.mean
-    here = evidence(theta)
+    here = evidence(theta, torch.arange(len(theta), device=theta.device))
     for _ in range(iterations):
         pull = (prior.precision @ (theta - prior.mean).unsqueeze(-1)).squeeze(-1)
         hessian = torch.linalg.cholesky(prior.precision + here.information)
@@ -107,104 +116,115 @@ def update(prior: Gaussian, evidence: Callable[[Tensor], Evidence], iterations: 
 
 
 def _damped_step(
-    prior: Gaussian,
-    evidence: Callable[[Tensor], Evidence],
-    theta: Tensor,
-    here: Evidence,
-    step: Tensor,
+    prior: Gaussian, evidence: Likelihood, theta: Tensor, here: Evidence, step: Tensor
 ) -> tuple[Tensor, Evidence]:
-    before = _objective(prior, theta, here.loss)
-    before = before + _ROUNDING * (1 + before.abs())
-    for _ in range(_HALVINGS):
-        moved = theta + step
-        there = evidence(moved)
-        # what is no number counts as a rise
-        rises = ~(_objective(prior, moved, there.loss) <= before)
-        if not rises.any():
-            return moved, there
-        step = torch.where(rises.unsqueeze(-1), step / 2, step)
-    kept = (torch.where(_like(rises, old), old, new) for old, new in zip(here, there))
-    return torch.where(rises.unsqueeze(-1), theta, moved), Evidence(*kept)
+    """θ + step, the step halved where the objective would rise: there, and what holds there."""
+    limit = _objective(prior, theta, here)
+    limit = limit + _ROUNDING * (1 + limit.abs())
+    moved, there = theta.clone(), Evidence(*(values.clone() for values in here))
+    moving = torch.arange(len(theta), device=theta.device)
+    for halving in range(_HALVINGS):
+        tried = theta[moving] + step[moving] / 2**halving
+        found = evidence(tried, moving)
+        objective = _objective(Gaussian(*(part[moving] for part in prior)), tried, found)
+        falls = objective <= limit[moving]  # what is no number does not
+        for kept, values in zip((moved, *there), (tried, *found)):
+            kept[moving[falls]] = values[falls]
+        moving = moving[~falls]
+        if not len(moving):
+            break
+    return moved, there
 
 
-def _objective(prior: Gaussian, theta: Tensor, loss: Tensor) -> Tensor:
+def _objective(prior: Gaussian, theta: Tensor, there: Evidence) -> Tensor:
     away = theta - prior.mean
-    return loss + torch.einsum("ni,nij,nj->n", away, prior.precision, away) / 2
-
-
-def _like(condition: Tensor, values: Tensor) -> Tensor:
-    return condition.view(-1, *[1] * (values.dim() - 1))
+    return there.loss + torch.einsum("ni,nij,nj->n", away, prior.precision, away) / 2
 
 
 def forget(gaussian: Gaussian, variance: Tensor) -> Gaussian:
     """Process noise: P ← P + Q for covariances Q, ``[n, d, d]``; the mean stays."""
-    covariance = gaussian.covariance() + variance
-    return gaussian._replace(precision=Gaussian(gaussian.mean, covariance).covariance())
+    return gaussian._replace(precision=inverse(gaussian.covariance() + variance))
 
 
-class PrecisionStore(ABC):
-    """How positive definite matrices ``[n, d, d]`` are kept, as rows of numbers.
+class InformationStore(ABC):
+    """How that which samples have added to a common prior's precision is kept: rows of float32.
 
     Args:
         size: Dimension d.
 
     Attributes:
-        width: Numbers kept for a matrix.
+        width: Numbers kept for a model.
     """
 
     width: int
 
+    def __init__(self, size: int):
+        self.size = size
+
     @abstractmethod
-    def pack(self, precision: Tensor) -> Tensor:
-        """``[n, d, d] -> [n, width]``."""
+    def pack(self, information: Tensor, prior: Tensor) -> Tensor:
+        """Symmetric matrices and the prior's precision, ``[n, d, d], [d, d] -> [n, width]``."""
 
     @abstractmethod
     def unpack(self, rows: Tensor) -> Tensor:
-        """``[n, width] -> [n, d, d]``."""
+        """``[n, width] -> [n, d, d]``, float64."""
 
 
-class Triangle(PrecisionStore):
-    """The lower triangle: d (d + 1) / 2 numbers.
+class Triangle(InformationStore):
+    """The lower triangle: all that there is, d (d + 1) / 2 numbers.
 
     Examples:
-        >>> store = Triangle(2)
-        >>> store.pack(torch.tensor([[[1.0, 2.0], [2.0, 3.0]]]))
+        >>> Triangle(2).pack(torch.tensor([[[1.0, 2.0], [2.0, 3.0]]]), torch.eye(2))
         tensor([[1., 2., 3.]])
     """
 
     def __init__(self, size: int):
-        self.size, self.width = size, size * (size + 1) // 2
+        super().__init__(size)
+        self.width = size * (size + 1) // 2
         self._where = torch.tril_indices(size, size)
 
-    def pack(self, precision: Tensor) -> Tensor:
-        row, column = self._where.to(precision.device)
-        return precision[:, row, column]
+    def pack(self, information: Tensor, prior: Tensor) -> Tensor:
+        row, column = self._where.to(information.device)
+        return information[:, row, column].float()
 
     def unpack(self, rows: Tensor) -> Tensor:
         row, column = self._where.to(rows.device)
-        full = rows.new_zeros(len(rows), self.size, self.size)
-        full[:, row, column] = full[:, column, row] = rows
+        full = rows.new_zeros(len(rows), self.size, self.size, dtype=torch.float64)
+        full[:, row, column] = full[:, column, row] = rows.double()
         return full
 
 
-class Diagonal(PrecisionStore):
-    """One over the variance of each parameter, the correlations forgotten: d numbers.
+class Diagonal(InformationStore):
+    """The diagonal matrix that gives every parameter the variance that it has: d numbers.
+
+    The prior keeps its correlations. The diagonal of the matrix itself would claim to know more.
 
     Examples:
-        >>> store = Diagonal(2)
-        >>> store.pack(torch.tensor([[[4.0, 1.0], [1.0, 4.0]]]))
-        tensor([[3.7500, 3.7500]])
+        >>> prior, information = torch.eye(2), torch.ones(1, 2, 2)
+        >>> 1 / torch.linalg.inv(prior + information)[0, 0, 0]
+        tensor(1.5000)
+        >>> diagonal = prior.diagonal() + Diagonal(2).pack(information, prior)
+        >>> bool((diagonal - 1.5).abs().max() < 1e-3)
+        True
     """
 
     def __init__(self, size: int):
+        super().__init__(size)
         self.width = size
 
-    def pack(self, precision: Tensor) -> Tensor:
-        variance = Gaussian(precision, precision).covariance().diagonal(dim1=1, dim2=2)
-        return variance.reciprocal()
+    def pack(self, information: Tensor, prior: Tensor) -> Tensor:
+        wanted = _variances(prior + information)
+        diagonal = information.diagonal(dim1=1, dim2=2).clamp(min=0)
+        for _ in range(_MATCHING):
+            diagonal = diagonal * _variances(prior + torch.diag_embed(diagonal)) / wanted
+        return diagonal.float()
 
     def unpack(self, rows: Tensor) -> Tensor:
-        return torch.diag_embed(rows)
+        return torch.diag_embed(rows.double())
+
+
+def _variances(precision: Tensor) -> Tensor:
+    return inverse(precision).diagonal(dim1=1, dim2=2)
 
 
 def probit_scale(variance: Tensor) -> Tensor:
