@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from recbole_mwuf.model.warm_up.posterior import inverse
 
 _PENALTIES = tuple(10.0**power for power in range(-4, 3))  # tried if none is given
 _SMALLEST = 1e-8  # variance of a parameter that is the same for all items
@@ -87,3 +89,38 @@ def _shrunk(residual: Tensor) -> Tensor:
     covariance = residual.T @ residual / n
     variances = covariance.diagonal().clamp(min=_SMALLEST).diag()
     return (n * covariance + d * variances) / (n + d)
+
+
+class ItemPrior(nn.Module):
+    """What is believed of a new item before its first sample: N(x W, P).
+
+    Args:
+        n_features: Of an item; 0 gives all items the same prior.
+        n_parameters: d.
+        n_signs: Components of an embedding, whose signs are common to all items.
+
+    Attributes:
+        weights: W, ``[n_features + 1, d]``.
+        precision: P⁻¹, float64, ``[d, d]``.
+        signs: 1 or -1, ``[1, n_signs]``.
+    """
+
+    weights: Tensor
+    precision: Tensor
+    signs: Tensor
+
+    def __init__(self, n_features: int, n_parameters: int, n_signs: int):
+        super().__init__()
+        self.register_buffer("weights", torch.zeros(n_features + 1, n_parameters))
+        self.register_buffer("precision", torch.eye(n_parameters, dtype=torch.float64))
+        self.register_buffer("signs", torch.ones(1, n_signs))
+
+    def set(self, weights: Tensor, covariance: Tensor, signs: Tensor) -> None:
+        """Take W, P and numbers that have the signs."""
+        self.weights.copy_(weights)
+        self.precision.copy_(inverse(covariance))
+        self.signs.copy_(torch.where(signs < 0, -1.0, 1.0))
+
+    def mean(self, features: Tensor) -> Tensor:
+        """x W, ``[B, n_features] -> [B, d]``."""
+        return features @ self.weights[:-1] + self.weights[-1]

@@ -15,7 +15,7 @@ from recbole_mwuf.data import EVENT_TIME, Batches, Fields, ItemLoader
 from recbole_mwuf.data.dataset import select
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table import ItemIDs, coordinates_of
-from recbole_mwuf.model.warm_up.empirical_prior import fit_prior
+from recbole_mwuf.model.warm_up.empirical_prior import ItemPrior, fit_prior
 from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.model.warm_up.posterior import (
     Diagonal,
@@ -67,25 +67,17 @@ class KalmanWarmUp(WarmUpMethod):
     Attributes:
         information: By item, what its samples have added to the prior's precision, packed.
         last_time: By item, the time of its latest sample; 0 before the first.
-        prior_weights: W, ``[n_features + 1, d]``.
-        prior_precision: Inverse covariance of the prior, float64, ``[d, d]``.
-        prior_signs: Signs of a new item's embedding where the coordinates do not say, ``[1, k]``.
+        prior: W, the prior's precision, and signs where the coordinates do not say them.
     """
 
     learns = {}
     closed_form = True
     ignores = ("warm_up_epochs", "warm_up_optimizer", "warm_up_learning_rate", "old_item_mean")
     knows_uncertainty = True
-    assigns = (
-        *("new_ids", "information", "last_time"),
-        *("prior_weights", "prior_precision", "prior_signs"),
-    )
+    assigns = ("new_ids", "information", "last_time", "prior")
 
     information: Tensor
     last_time: Tensor
-    prior_weights: Tensor
-    prior_precision: Tensor
-    prior_signs: Tensor
 
     def __init__(self, config: Any, dataset: Fields, base: nn.Module | None = None):
         super().__init__(config, dataset, base)
@@ -101,14 +93,9 @@ class KalmanWarmUp(WarmUpMethod):
         if config["kalman_prior"] == "content":
             self.register_item_features(config)
         n_features = self.features(self.all_items()[:1]).shape[1]
-        for name, start in {
-            "information": torch.zeros(n_items, self.store.width),
-            "last_time": torch.zeros(n_items, dtype=torch.float64),
-            "prior_weights": torch.zeros(n_features + 1, size),
-            "prior_precision": torch.eye(size, dtype=torch.float64),
-            "prior_signs": torch.ones(1, k),
-        }.items():
-            self.register_buffer(name, start)
+        self.prior = ItemPrior(n_features, size, k)
+        self.register_buffer("information", torch.zeros(n_items, self.store.width))
+        self.register_buffer("last_time", torch.zeros(n_items, dtype=torch.float64))
         self.to(config["device"])
 
     # the prior
@@ -132,15 +119,12 @@ class KalmanWarmUp(WarmUpMethod):
                 f"model=KalmanWarmUp learns its prior from old items, but there are {len(old)}; "
                 "lower old_item_threshold"
             )
-        prior = fit_prior(
-            self.features(old), self.theta_of(self.table.rows(old)), self.folds, self.penalty
-        )
-        covariance = self.scale * prior.covariance
+        theta = self.theta_of(self.table.rows(old))
+        fitted = fit_prior(self.features(old), theta, self.folds, self.penalty)
+        covariance = self.scale * fitted.covariance
         if self.new_ids.learns_first_order:
             covariance[-1, -1] += self.first_order_variance
-        self.prior_weights.copy_(prior.weights)
-        self.prior_precision.copy_(inverse(covariance))
-        self.prior_signs.copy_(torch.where(self.mean_of_old_items().embedding < 0, -1.0, 1.0))
+        self.prior.set(fitted.weights, covariance, self.mean_of_old_items().embedding)
 
     def start_new_items(self) -> None:
         """Step 3: the prior is fitted on the base as it is now; nothing has been learned yet."""
@@ -151,9 +135,8 @@ class KalmanWarmUp(WarmUpMethod):
 
     def start(self, items: Tensor) -> ItemIDs:
         """The prior's mean, x W."""
-        x = self.features(items)
-        theta = torch.cat([x, x.new_ones(len(x), 1)], dim=1) @ self.prior_weights
-        return self.ids_of(theta, self.prior_signs, super().start(items).first_order)
+        theta = self.prior.mean(self.features(items))
+        return self.ids_of(theta, self.prior.signs, super().start(items).first_order)
 
     # parameters and what is known of them
 
@@ -177,6 +160,7 @@ class KalmanWarmUp(WarmUpMethod):
         embedding = self.coordinates.embedding(theta[:, :k], signs)
         return ItemIDs(embedding, theta[:, k:] if theta.shape[1] > k else first_order)
 
+    @torch.no_grad()
     def believed(self, items: Tensor, time: Tensor | None = None) -> Gaussian:
         """What is known of items ``[n]``, float64.
 
@@ -187,13 +171,13 @@ class KalmanWarmUp(WarmUpMethod):
             items: Item IDs.
             time: For each; None: as of its latest sample.
         """
-        precision = self.prior_precision + self.store.unpack(self.information[items])
+        precision = self.prior.precision + self.store.unpack(self.information[items])
         known = Gaussian(self.theta_of(self.new_ids(items)).double(), precision)
         if time is None or self.drift == 0:
             return known
         since = (time - self.last_time[items]).clamp(min=0)
         since = since * self.information[items].any(dim=1)  # the prior knows no time
-        noise = self.drift * inverse(self.prior_precision)
+        noise = self.drift * inverse(self.prior.precision)
         return forget(known, since.view(-1, 1, 1) * noise)
 
     # learning
@@ -231,8 +215,8 @@ class KalmanWarmUp(WarmUpMethod):
         posterior = update(self.believed(items, time), evidence, self.iterations)
         learned = self.ids_of(posterior.mean.float(), ids.embedding.sign(), ids.first_order)
         self.new_ids.assign(items, learned)
-        gained = posterior.precision - self.prior_precision
-        self.information[items] = self.store.pack(gained, self.prior_precision)
+        gained = posterior.precision - self.prior.precision
+        self.information[items] = self.store.pack(gained, self.prior.precision)
         self.last_time[items] = torch.maximum(self.last_time[items], time)
 
     def linearised(
@@ -254,7 +238,7 @@ class KalmanWarmUp(WarmUpMethod):
         if not len(theta):  # of several processes, one may have no part in an item
             return theta.new_zeros(0), theta
         with torch.enable_grad():
-            theta = theta.detach().float().requires_grad_()
+            theta = theta.detach().to(ids.embedding.dtype).requires_grad_()
             moved = self.ids_of(theta, ids.embedding.sign(), ids.first_order)
             logits = self.table.logits(interaction, moved)
             (jacobian,) = torch.autograd.grad(logits.sum(), theta)
