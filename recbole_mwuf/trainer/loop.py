@@ -163,7 +163,8 @@ class WarmUpLoop(TrainingLoop):
             getLogger().warning(f"{title}: no samples to learn from")
             return
         start = perf_counter()
-        self.model.eval()
+        if self.model.training:  # walking through all modules takes a while
+            self.model.eval()
         with _Progress(loader, title, show_progress, n_shards=1) as bar:
             for batch in bar:
                 self.model.absorb(batch)

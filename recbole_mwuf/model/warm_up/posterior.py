@@ -195,7 +195,7 @@ class Triangle(InformationStore):
 
 
 class Diagonal(InformationStore):
-    """The diagonal matrix that gives every parameter the variance that it has: d numbers.
+    """The diagonal matrix that gives every parameter its variance, as nearly as one can: d numbers.
 
     The prior keeps its correlations. The diagonal of the matrix itself would claim to know more.
 
