@@ -75,7 +75,7 @@ def execute(
 
     Args:
         config: The settings.
-        saved: Whether to write checkpoints and the result file.
+        saved: As in :func:`run`.
         data: The data set, if it has been loaded for an earlier run.
         base_file: Checkpoint of the pre-trained base: read if it is there, written if not.
 
@@ -109,6 +109,7 @@ def execute(
         split=data.split.counts(),
         phases=phases,
         base_phases=base_phases,
+        updates=trainer.updates,
         timing=_timing(load_s, trained, trainer),
         config=plain_values(config.final_config_dict),
         versions=_versions(),
@@ -205,10 +206,7 @@ def _load(config: Config, data: ColdStartDataset | None) -> tuple[ColdStartDatas
 
 
 def _pretrain(
-    config: Config,
-    data: ColdStartDataset,
-    method: type[WarmUpMethod],
-    files: _BaseFiles,
+    config: Config, data: ColdStartDataset, method: type[WarmUpMethod], files: _BaseFiles
 ) -> _TrainedBase:
     """Step 1: pre-train the base on the old items, or take the one that was given."""
     seed_stage(config)

@@ -9,7 +9,7 @@ from recbole_mwuf.data.split import PHASES
 from recbole_mwuf.evaluator.metrics import rela_impr
 from recbole_mwuf.files import write_json
 
-SCHEMA = 1
+SCHEMA = 2
 PROTOCOLS = ("next_phase", "fixed_test")
 
 
@@ -20,6 +20,8 @@ class RunResult:
     Attributes:
         phases: ``phase -> protocol -> metric -> value`` of the model.
         base_phases: The same of the base without warm-up; None if it was not run.
+        updates: By warm-up set, how often the row of a new item was updated, mean over the items;
+            0 where rows do not learn by gradient steps.
         timing: Seconds, samples per second and peak memory.
         checkpoint: Where the model was saved; not part of the result file.
     """
@@ -31,6 +33,7 @@ class RunResult:
     split: dict
     phases: dict
     base_phases: dict | None
+    updates: dict
     timing: dict
     config: dict
     versions: dict

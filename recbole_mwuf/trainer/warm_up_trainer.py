@@ -22,7 +22,7 @@ from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
 from recbole_mwuf.parallel.collectives import own_shard
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.base_trainer import BaseTrainer
-from recbole_mwuf.trainer.loop import WarmUpLoop
+from recbole_mwuf.trainer.loop import ROWS, WarmUpLoop
 from recbole_mwuf.trainer.scoring import evaluate_loader
 
 
@@ -38,6 +38,7 @@ class WarmUpTrainer(BaseTrainer):
         meta_samples: Samples that step 2 has seen.
         phases_seconds: What steps 3 to 6 took.
         consumed: The last phase whose samples have been learned from.
+        updates: By phase, how often the row of a new item was updated, mean over the items.
     """
 
     title = "Meta-train"
@@ -50,19 +51,29 @@ class WarmUpTrainer(BaseTrainer):
         self.meta_seconds = self.phases_seconds = 0.0
         self.meta_samples = 0
         self.consumed = PHASES[0]
+        self.updates: dict[str, float] = {}
 
     def _new_loop(self) -> WarmUpLoop:
         return WarmUpLoop(self.config, self.model)
 
     def meta_train(self, dataset: ColdStartDataset) -> None:
         """Step 2: train the method's modules on the old items, seen as if they were new."""
-        if not self.model.has_meta_training:
-            return
         self.model.observe(dataset.history, "cold")
-        self.loop.start(Stage.META_TRAIN)
-        loader = self.model.meta_loader(self.config, dataset, own_shard())
-        self.train(loader, partial(self.validate, dataset))
+        if self.model.has_meta_training:
+            self.loop.start(Stage.META_TRAIN)
+            loader = self.model.meta_loader(self.config, dataset, own_shard())
+            self.train(loader, partial(self.validate, dataset))
+        if self._rows_are_to_run():
+            loader = self.model.rows_loader(self.config, dataset, own_shard())
+            self.loop.train_rows(loader, self.config["show_progress"])
         self.meta_seconds, self.meta_samples = self.loop.seconds, self.loop.samples
+
+    def _rows_are_to_run(self) -> bool:
+        """Whether φ_new is to run over old items in a pass of its own, for equal terms."""
+        learns = self.model.learns_at
+        moved = self.model.has_meta_training and ROWS in learns(Stage.META_TRAIN)
+        continued = self.config["warm_up_optimizer"] == "continued"
+        return continued and not moved and ROWS in learns(Stage.WARM_UP)
 
     def validate(self, dataset: ColdStartDataset) -> dict:
         """Metrics of the held-out new items before their first sample."""
@@ -103,7 +114,10 @@ class WarmUpTrainer(BaseTrainer):
         self.model.observe(dataset.history, phase)
         self.consumed = phase
         loader = self.model.warm_up_loader(self.config, dataset, phase, own_shard())
+        self.loop.row_updates = 0
         self.loop.learn(loader, Stage.WARM_UP, phase, self.config["show_progress"])
+        n_new = int(dataset.split.is_new.sum())
+        self.updates[phase] = round(self.loop.row_updates / n_new, 2)
 
     def evaluate_set(self, dataset: ColdStartDataset, name: str, phase: str) -> dict:
         """Metrics of one set or of the held-out items, with what was known after a phase."""

@@ -17,7 +17,9 @@ from recbole_mwuf.data import (
     SUPPORT,
     ColdStartDataset,
     InteractionHistory,
+    UserQueryLoader,
     UserTaskLoader,
+    latest_rows,
 )
 from recbole_mwuf.model.warm_up.method import Losses, Stage, WarmUpMethod
 from recbole_mwuf.parallel import Shard
@@ -69,8 +71,8 @@ class MeLU(WarmUpMethod):
 
     def warm_up_loader(
         self, config: Any, dataset: ColdStartDataset, phase: str, shard: Shard
-    ) -> UserTaskLoader:
-        return UserTaskLoader(config, dataset, phase, shard)
+    ) -> UserQueryLoader:
+        return UserQueryLoader(config, dataset, phase, shard)
 
     def pretrain_loss(self, interaction: Interaction) -> Tensor:
         if self.norms:
@@ -137,16 +139,10 @@ class MeLU(WarmUpMethod):
 
     def observe(self, history: InteractionHistory, phase: str) -> None:
         """Every user's latest samples up to a phase: half a task, as in training."""
-        split = self.dataset.split
-        known = np.flatnonzero(np.isin(split.set_of_row, range(PHASES.index(phase) + 1)))
-        users = self.dataset.inter_feat[self.dataset.uid_field].cpu().numpy()[known]
-        order = np.lexsort((self.dataset.times[known], users))
-        last = np.cumsum(np.bincount(users, minlength=self.dataset.user_num))
-        count = np.diff(last, prepend=0)
-        back = np.arange(self.task_size // 2)
-        position = np.maximum(last[:, None] - 1 - back, 0)
-        self.support_rows = torch.from_numpy(known[order][position])
-        self.support_known = torch.from_numpy((back < count[:, None]).astype(np.float32))
+        n_sets = PHASES.index(phase) + 1
+        rows, known = latest_rows(self.dataset, n_sets, self.task_size // 2)
+        self.support_rows = torch.from_numpy(rows)
+        self.support_known = torch.from_numpy(known.astype(np.float32))
 
     @torch.no_grad()
     def predict(self, interaction: Interaction) -> Tensor:

@@ -165,6 +165,11 @@ class WarmUpMethod(AbstractRecommender):
         order = config["meta_sample_order"] or "shuffled"
         return self.objective.loader(config, dataset, "old", order, shard)
 
+    def rows_loader(self, config: Any, dataset: ColdStartDataset, shard: Shard) -> Loader:
+        """The samples on which old items' rows in φ_new learn in step 2."""
+        order = config["meta_sample_order"] or "shuffled"
+        return self.objective.loader(config, dataset, "old", order, shard)
+
     def warm_up_loader(
         self, config: Any, dataset: ColdStartDataset, phase: str, shard: Shard
     ) -> Loader:
