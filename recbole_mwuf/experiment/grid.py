@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from recbole_mwuf.config import Config
@@ -153,6 +153,11 @@ class GridBuilder:
         resolved = self._resolve(model, base if is_warm_up_method(model) else None, given)
         name = f"{model}({resolved['base']})" if is_warm_up_method(model) else model
         return Row(label or name, panel, given, resolved)
+
+    def changed(self, row: Row, settings: dict) -> Row:
+        """A row with other settings over its own."""
+        given = {**row.given, **settings}
+        return replace(row, given=given, resolved=self._resolve(row.model, row.base, given))
 
     def _resolve(self, model: str, base: str | None, given: dict) -> dict:
         key = json.dumps([model, base, given])

@@ -31,9 +31,7 @@ def test_draws_of_two_methods_are_paired():
     shifted = bootstrap_auc(scores * 2 + 1, labels, items, 50)  # the same order
     assert np.allclose(one, shifted)
     shuffled = np.random.default_rng(1).permutation(len(scores))
-    assert np.allclose(
-        one, bootstrap_auc(scores[shuffled], labels[shuffled], items[shuffled], 50)
-    )
+    assert np.allclose(one, bootstrap_auc(scores[shuffled], labels[shuffled], items[shuffled], 50))
 
 
 def test_items_vary_more_than_samples_do():

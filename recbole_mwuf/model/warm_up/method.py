@@ -122,6 +122,11 @@ class WarmUpMethod(AbstractRecommender):
         same_as = Stage.WARM_UP if stage is Stage.ONLINE else stage
         return self.learns.get(stage, self.learns.get(same_as, ()))
 
+    @classmethod
+    def learns_rows(cls) -> bool:
+        """Whether new items' ID parameters learn by gradient steps in the phases."""
+        return "new_ids" in cls.learns.get(Stage.WARM_UP, ())
+
     @property
     def has_meta_training(self) -> bool:
         """Whether step 2, training extra modules on the old items, has anything to learn."""
