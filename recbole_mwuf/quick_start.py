@@ -19,6 +19,7 @@ from torch import nn
 from recbole_mwuf import __version__
 from recbole_mwuf.config import Config
 from recbole_mwuf.data import VALIDATION, ColdStartDataset, SetLoader
+from recbole_mwuf.evaluator.bootstrap import plain_draws
 from recbole_mwuf.evaluator.result import RunResult
 from recbole_mwuf.files import plain_values
 from recbole_mwuf.model.base import create_base
@@ -110,6 +111,7 @@ def execute(
         phases=phases,
         base_phases=base_phases,
         updates=trainer.updates,
+        auc_draws=plain_draws(trainer.draws),
         timing=_timing(load_s, trained, trainer),
         config=plain_values(config.final_config_dict),
         versions=_versions(),

@@ -6,6 +6,8 @@ replacement, each with all its samples (a cluster bootstrap; Field and Welsh, 20
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 
@@ -62,3 +64,14 @@ def interval(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     tail = 50 * (1 - level)
     low, high = np.nanpercentile(draws, [tail, 100 - tail])
     return float(low), float(high)
+
+
+def plain_draws(draws: Mapping[str, Mapping[str, np.ndarray]]) -> dict:
+    """Draws by phase and protocol as JSON values: five decimals, None for a draw without AUC."""
+    return {
+        phase: {
+            protocol: [None if np.isnan(v) else round(float(v), 5) for v in values]
+            for protocol, values in of_phase.items()
+        }
+        for phase, of_phase in draws.items()
+    }

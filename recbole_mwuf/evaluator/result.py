@@ -22,6 +22,8 @@ class RunResult:
         base_phases: The same of the base without warm-up; None if it was not run.
         updates: By warm-up set, how often the row of a new item was updated, mean over the items;
             0 where rows do not learn by gradient steps.
+        auc_draws: ``phase -> protocol``: the AUC of every draw of a bootstrap over items; empty
+            without ``bootstrap_draws``.
         timing: Seconds, samples per second and peak memory.
         checkpoint: Where the model was saved; not part of the result file.
     """
@@ -34,6 +36,7 @@ class RunResult:
     phases: dict
     base_phases: dict | None
     updates: dict
+    auc_draws: dict
     timing: dict
     config: dict
     versions: dict

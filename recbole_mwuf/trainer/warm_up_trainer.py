@@ -7,7 +7,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 from recbole.utils import init_seed, set_color
+from torch import Tensor
 
 from recbole_mwuf.data import (
     PHASES,
@@ -18,12 +20,14 @@ from recbole_mwuf.data import (
     ItemState,
     SetLoader,
 )
+from recbole_mwuf.evaluator.bootstrap import bootstrap_auc
+from recbole_mwuf.evaluator.metrics import evaluate
 from recbole_mwuf.model.warm_up.method import Stage, WarmUpMethod
 from recbole_mwuf.parallel.collectives import own_shard
 from recbole_mwuf.trainer import checkpoint
 from recbole_mwuf.trainer.base_trainer import BaseTrainer
 from recbole_mwuf.trainer.loop import ROWS, WarmUpLoop
-from recbole_mwuf.trainer.scoring import evaluate_loader
+from recbole_mwuf.trainer.scoring import Scored, score_rows
 
 
 class WarmUpTrainer(BaseTrainer):
@@ -38,6 +42,7 @@ class WarmUpTrainer(BaseTrainer):
         meta_samples: Samples that step 2 has seen.
         phases_seconds: What steps 3 to 6 took.
         consumed: The last phase whose samples have been learned from.
+        draws: Phase -> protocol -> AUC of every draw of a bootstrap over items.
         updates: By phase, how often the row of a new item was updated, mean over the items.
     """
 
@@ -52,6 +57,7 @@ class WarmUpTrainer(BaseTrainer):
         self.meta_samples = 0
         self.consumed = PHASES[0]
         self.updates: dict[str, float] = {}
+        self.draws: dict[str, dict[str, np.ndarray]] = {}
 
     def _new_loop(self) -> WarmUpLoop:
         return WarmUpLoop(self.config, self.model)
@@ -93,16 +99,35 @@ class WarmUpTrainer(BaseTrainer):
                 self.start_new_items(dataset)
             else:
                 self.consume(dataset, phase)
-            fixed = self.evaluate_set(dataset, "test", phase)
-            is_fixed = next_set == "test"
-            next_phase = fixed if is_fixed else self.evaluate_set(dataset, next_set, phase)
-            results[phase] = {"next_phase": next_phase, "fixed_test": fixed}
+            results[phase] = self._score_phase(dataset, phase, next_set)
             self.logger.info(set_color(phase, "blue") + f": {results[phase]}")
             for protocol, metrics in results[phase].items():
                 head = f"eval/{type(self.model).__name__}/{protocol}/{phase}"
                 self.wandblogger.log_eval_metrics(metrics, head)
         self.phases_seconds = perf_counter() - start
         return results
+
+    def _score_phase(self, dataset: ColdStartDataset, phase: str, next_set: str) -> dict:
+        """Metrics by protocol; the draws of a bootstrap over items go to ``draws``."""
+        found = {"fixed_test": self._score_set(dataset, "test", phase)}
+        is_fixed = next_set == "test"
+        next_scores = None if is_fixed else self._score_set(dataset, next_set, phase)
+        found = {"next_phase": next_scores or found["fixed_test"], **found}
+        if n_draws := self.config["bootstrap_draws"]:
+            self.draws[phase] = {
+                protocol: bootstrap_auc(*map(_array, (s.scores, s.labels, s.items)), n_draws)
+                for protocol, s in found.items()
+            }
+        return {
+            protocol: evaluate(self.config, s.scores, s.labels, s.users)
+            for protocol, s in found.items()
+        }
+
+    def _score_set(self, dataset: ColdStartDataset, name: str, phase: str) -> Scored:
+        """One set, or the held-out items, scored with what was known after a phase."""
+        size, order = self.config["eval_batch_size"], self.model.scoring_order
+        loader = SetLoader(dataset, name, size, phase, order, shard=own_shard())
+        return score_rows(self.model, dataset, loader)
 
     def start_new_items(self, dataset: ColdStartDataset) -> None:
         """Step 3: new items as they are before their first interaction."""
@@ -121,9 +146,8 @@ class WarmUpTrainer(BaseTrainer):
 
     def evaluate_set(self, dataset: ColdStartDataset, name: str, phase: str) -> dict:
         """Metrics of one set or of the held-out items, with what was known after a phase."""
-        size, order = self.config["eval_batch_size"], self.model.scoring_order
-        loader = SetLoader(dataset, name, size, phase, order, shard=own_shard())
-        return evaluate_loader(self.config, self.model, dataset, loader)
+        scored = self._score_set(dataset, name, phase)
+        return evaluate(self.config, scored.scores, scored.labels, scored.users)
 
     def save_model(self, path: str | Path, dataset: ColdStartDataset) -> None:
         """Write the model with its base and all that it needs to go on without the data set."""
@@ -137,6 +161,10 @@ class WarmUpTrainer(BaseTrainer):
         catalog = Catalog.content_of(dataset)
         checkpoint.save_warm_up(path, self.config, self.loop, dataset, catalog, items)
         self.logger.info(set_color("Saving model", "blue") + f": {path}")
+
+
+def _array(column: Tensor) -> np.ndarray:
+    return column.numpy()
 
 
 def seed_stage(config: Any) -> None:
