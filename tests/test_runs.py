@@ -47,7 +47,7 @@ def test_table_and_result_file(command, capsys):
     result = json.loads(Path("r.json").read_text())
     assert set(result) == {
         *("schema", "model", "base", "dataset", "seed", "split", "phases", "base_phases"),
-        *("rela_impr", "timing", "updates", "config", "versions"),
+        *("rela_impr", "timing", "updates", "auc_draws", "config", "versions"),
     }
     assert result["split"] == {
         "old_items": 4,

@@ -83,10 +83,10 @@ def test_a_phase_scores_before_it_learns(trained, monkeypatch):
     trainer = WarmUpTrainer(config, model)
     trainer.meta_train(data)
     log = []
-    consume, evaluate = trainer.consume, trainer.evaluate_set
+    consume, score = trainer.consume, trainer._score_set
     monkeypatch.setattr(trainer, "consume", lambda d, p: (log.append(("learn", p)), consume(d, p)))
     monkeypatch.setattr(
-        trainer, "evaluate_set", lambda d, n, p: (log.append(("score", n, p)), evaluate(d, n, p))[1]
+        trainer, "_score_set", lambda d, n, p: (log.append(("score", n, p)), score(d, n, p))[1]
     )
     results = trainer.run_phases(data)
     assert log == [
