@@ -30,6 +30,7 @@ from recbole_mwuf.parallel.processes import connect, launch
 from recbole_mwuf.registry import get_method, import_modules, registered_modules
 from recbole_mwuf.trainer import (
     BaseTrainer,
+    ClockTrainer,
     WarmUpTrainer,
     checkpoint,
     evaluate_loader,
@@ -59,7 +60,7 @@ def run(
         RunResult: metrics by phase and protocol, timing, settings.
 
     Raises:
-        UserError: if a setting, a file or the data does not fit; the message says what would.
+        UserError: if a setting, a file or the data does not fit.
 
     ``run("MWUF", base="WideDeep", dataset="ml-100k").table()`` is what the command line prints.
     """
@@ -254,7 +255,8 @@ def _warm_up(
 ) -> tuple[WarmUpTrainer, dict]:
     """Steps 2 to 6 for one method on a trained base: its trainer and the metrics by phase."""
     seed_stage(config)
-    trainer = WarmUpTrainer(config, method(config, data, base).to(config["device"]))
+    kind = WarmUpTrainer if data.split.cut is None else ClockTrainer
+    trainer = kind(config, method(config, data, base).to(config["device"]))
     trainer.meta_train(data)
     phases = trainer.run_phases(data)
     trainer.tensorboard.close()

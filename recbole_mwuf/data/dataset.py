@@ -23,7 +23,7 @@ from recbole_mwuf.errors import UserError
 _SETTINGS = (
     *dataset_arguments,
     *("dataset", "data_path", "device", "numerical_features", "discretization"),
-    *("old_item_threshold", "phase_size", "validation_items", "score_validation"),
+    *("old_item_threshold", "phase_size", "validation_items", "score_validation", "timeline_cut"),
 )
 HISTORY_START = "history_start"
 HISTORY_END = "history_end"
@@ -124,6 +124,7 @@ class ColdStartDataset(Dataset):
             self.item_num,
             self.config["validation_items"],
             self.config["score_validation"],
+            self.config["timeline_cut"],
         )
         self._check_labels(labels[self.split.rows("old")])
         self.history = InteractionHistory(self.split, inter[self.uid_field].to_numpy(), labels)
@@ -149,6 +150,16 @@ class ColdStartDataset(Dataset):
         self._first = torch.from_numpy(history.first).to(device)
         self._position = torch.from_numpy(history.position).to(device)
         self._seen = {p: torch.from_numpy(history.seen(p)).to(device) for p in PHASES}
+        self._sets: dict[str, np.ndarray] = {}
+
+    def _seen_after(self, phase: str) -> torch.Tensor:
+        if phase not in self._seen:  # a moment of the clock
+            self._seen[phase] = torch.from_numpy(self.history.seen(phase)).to(self._first.device)
+        return self._seen[phase]
+
+    def add_set(self, name: str, rows: np.ndarray) -> None:
+        """Give some rows a name that stands beside the split's sets."""
+        self._sets[name] = rows
 
     def batch(self, rows: torch.Tensor, phase: str | None = None) -> Interaction:
         """Interactions with user and item features and the range of their item's history.
@@ -171,7 +182,7 @@ class ColdStartDataset(Dataset):
         columns[HISTORY_END] = (
             self._position.index_select(0, rows)
             if phase is None
-            else self._seen[phase].index_select(0, items)
+            else self._seen_after(phase).index_select(0, items)
         )
         return Interaction(columns)
 
@@ -187,7 +198,7 @@ class ColdStartDataset(Dataset):
 
     def ordered_rows(self, name: str, order: str = "data") -> np.ndarray:
         """Row numbers of one of the split's sets, in order of ``data``, ``time`` or ``user``."""
-        rows = self.split.rows(name)
+        rows = self._sets[name] if name in self._sets else self.split.rows(name)
         if order == "time":
             return rows[np.argsort(self.times[rows], kind="stable")]
         if order == "user":

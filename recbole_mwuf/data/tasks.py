@@ -10,7 +10,6 @@ import torch
 from recbole.data.interaction import Interaction
 
 from recbole_mwuf.data.dataset import ColdStartDataset
-from recbole_mwuf.data.split import SETS
 from recbole_mwuf.parallel import Shard
 
 SUPPORT, QUERY = "task_support", "task_query"  # 1 where a row belongs to it; both 0: padding
@@ -136,6 +135,7 @@ class UserQueryLoader:
         config: Uses ``train_batch_size``, ``melu_task_size``, ``seed``.
         dataset: The split data set.
         phase: The warm-up set.
+        before: The phase, or moment, whose samples are known before it.
         shard: Which of several processes this is.
     """
 
@@ -144,6 +144,7 @@ class UserQueryLoader:
         config: Any,
         dataset: ColdStartDataset,
         phase: str,
+        before: str,
         shard: Shard = Shard(),  # noqa: B008
     ):
         self.dataset, self.shard = dataset, shard
@@ -152,7 +153,7 @@ class UserQueryLoader:
         self.random = np.random.default_rng(config["seed"])
         self.rows = dataset.ordered_rows(phase, "user")
         self.users = dataset.inter_feat[dataset.uid_field].cpu().numpy()[self.rows]
-        self.support, self.known = latest_rows(dataset, SETS.index(phase), self.half)
+        self.support, self.known = latest_rows(dataset, before, self.half)
         first = np.searchsorted(self.users, self.users)  # where the row's user begins
         self.starts = np.flatnonzero((np.arange(len(self.users)) - first) % self.half == 0)
         self.lengths = np.diff(np.append(self.starts, len(self.users)))
@@ -179,18 +180,18 @@ class UserQueryLoader:
         return _task_batch(self.dataset, rows, is_support, is_query)
 
 
-def latest_rows(dataset: ColdStartDataset, n_sets: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Every user's latest rows in the first sets of the split.
+def latest_rows(dataset: ColdStartDataset, phase: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every user's latest rows among those that are known once a phase has been consumed.
 
     Args:
         dataset: The split data set.
-        n_sets: How many of :data:`~recbole_mwuf.data.split.SETS` are known.
+        phase: The phase, or a moment.
         size: Rows of a user at most.
 
     Returns:
         tuple: rows, int64 ``[n_users, size]``, latest first; which of them there are, bool.
     """
-    known = np.flatnonzero(np.isin(dataset.split.set_of_row, range(n_sets)))
+    known = dataset.history.known_rows(phase)
     users = dataset.inter_feat[dataset.uid_field].cpu().numpy()[known]
     order = np.lexsort((dataset.times[known], users))
     last = np.cumsum(np.bincount(users, minlength=dataset.user_num))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from recbole.model.abstract_recommender import AbstractRecommender
 from torch import Tensor
@@ -34,6 +35,10 @@ class Scored(NamedTuple):
     labels: Tensor
     users: Tensor
     items: Tensor
+
+    def arrays(self, *names: str) -> tuple[np.ndarray, ...]:
+        """Some columns as arrays."""
+        return tuple(getattr(self, name).numpy() for name in names)
 
 
 def score_rows(model: AbstractRecommender, dataset: ColdStartDataset, loader: SetLoader) -> Scored:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from recbole.utils import init_seed, set_color
-from torch import Tensor
 
 from recbole_mwuf.data import (
     PHASES,
@@ -115,7 +114,9 @@ class WarmUpTrainer(BaseTrainer):
         found = {"next_phase": next_scores or found["fixed_test"], **found}
         if n_draws := self.config["bootstrap_draws"]:
             self.draws[phase] = {
-                protocol: bootstrap_auc(*map(_array, (s.scores, s.labels, s.items)), n_draws)
+                protocol: bootstrap_auc(
+                    s.scores.numpy(), s.labels.numpy(), s.items.numpy(), n_draws
+                )
                 for protocol, s in found.items()
             }
         return {
@@ -161,10 +162,6 @@ class WarmUpTrainer(BaseTrainer):
         catalog = Catalog.content_of(dataset)
         checkpoint.save_warm_up(path, self.config, self.loop, dataset, catalog, items)
         self.logger.info(set_color("Saving model", "blue") + f": {path}")
-
-
-def _array(column: Tensor) -> np.ndarray:
-    return column.numpy()
 
 
 def seed_stage(config: Any) -> None:

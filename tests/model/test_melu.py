@@ -145,7 +145,7 @@ def test_ids_do_not_matter(melu):
 def test_tasks_of_a_phase(melu):
     """Every row of the phase is a query once; supports are the user's latest rows before it."""
     config, data, _ = melu(melu_task_size=4)
-    loader = UserQueryLoader(config, data, "warm_b")
+    loader = UserQueryLoader(config, data, "warm_b", "warm_a")
     seen = []
     for batch in loader:
         rows = [batch[name].view(-1, 4) for name in ("user_id", "item_id", SUPPORT, QUERY)]

@@ -55,6 +55,7 @@ class MeLU(WarmUpMethod):
         super().__init__(config, dataset, base)
         self.local_lr, self.task_size = config["melu_local_lr"], config["melu_task_size"]
         self.dataset = dataset
+        self.before = self.now = PHASES[0]  # what was known before the latest phase, and after it
         self.norms = [m for m in self.base.modules() if isinstance(m, nn.BatchNorm1d)]
         tables = {id(m.weight) for m in self.base.modules() if isinstance(m, nn.Embedding)}
         shared = getattr(self.base, "shared_modules", ())
@@ -72,7 +73,7 @@ class MeLU(WarmUpMethod):
     def warm_up_loader(
         self, config: Any, dataset: ColdStartDataset, phase: str, shard: Shard
     ) -> UserQueryLoader:
-        return UserQueryLoader(config, dataset, phase, shard)
+        return UserQueryLoader(config, dataset, phase, self.before, shard)
 
     def pretrain_loss(self, interaction: Interaction) -> Tensor:
         if self.norms:
@@ -139,8 +140,8 @@ class MeLU(WarmUpMethod):
 
     def observe(self, history: InteractionHistory, phase: str) -> None:
         """Every user's latest samples up to a phase: half a task, as in training."""
-        n_sets = PHASES.index(phase) + 1
-        rows, known = latest_rows(self.dataset, n_sets, self.task_size // 2)
+        self.before, self.now = self.now, phase
+        rows, known = latest_rows(self.dataset, phase, self.task_size // 2)
         self.support_rows = torch.from_numpy(rows)
         self.support_known = torch.from_numpy(known.astype(np.float32))
 
