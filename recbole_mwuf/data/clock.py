@@ -42,7 +42,8 @@ def ticks(dataset: ColdStartDataset, n_ticks: int) -> Iterator[Tick]:
     item_of_row = np.empty(len(times), dtype=np.int64)
     item_of_row[split.order] = split.items_in_order()
     rank = dataset.history.position - split.first[item_of_row]
-    begins = np.unique(np.quantile(times[new_rows], np.linspace(0, 1, n_ticks, endpoint=False)))
+    shares = np.linspace(0, 1, n_ticks, endpoint=False)
+    begins = np.unique(np.quantile(times[new_rows], shares, method="lower"))
     consumed = np.zeros(len(split.is_new), dtype=np.int64)
     for number, (begin, end) in enumerate(zip(begins, [*begins[1:], np.inf])):
         before = new_rows[times[new_rows] < begin]
