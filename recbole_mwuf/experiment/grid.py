@@ -50,12 +50,14 @@ class Section:
 
     Attributes:
         show: ``table`` or ``figure``.
+        tune: How its rows are tuned first: ``trials`` and ``validation_items``; None: they are not.
     """
 
     name: str
     title: str
     show: str
     rows: list[Row]
+    tune: dict | None = None
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,14 @@ class GridBuilder:
     def preset(self, name: str) -> Section:
         """A preset of ``properties/experiment.yaml`` that is not a list of others."""
         content = presets()[name]
-        if "rows" in content:
-            rows = [self._row(**row) for row in content["rows"]]
+        like = {**presets().get(content.get("like"), {}), **content}
+        if "rows" in like:
+            rows = [self._row(**row) for row in like["rows"]]
         else:
-            rows = self._panels(content["bases"], content["models"])
-        return Section(name, content["title"], content["show"], rows)
+            rows = self._panels(like["bases"], like["models"])
+        if shared := like.get("settings"):
+            rows = [self.changed(row, {**shared, **row.given}) for row in rows]
+        return Section(name, like["title"], like["show"], rows, like.get("tune"))
 
     def own(self, models: list[str], bases: list[str | None]) -> Section:
         """Every method on every base, and the plain bases beside them, as RelaImpr needs them.
