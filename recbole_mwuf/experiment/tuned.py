@@ -121,8 +121,8 @@ def tune_section(
     Returns:
         tuple: the section with tuned rows, and what was chosen by label.
     """
-    seed = int(section.rows[0].resolved["seed"])
-    of_row = {row.label: trials(builder, row, section.tune, seed) for row in section.rows}
+    seed, tune = int(section.rows[0].resolved["seed"]), section.tune or {}
+    of_row = {row.label: trials(builder, row, tune, seed) for row in section.rows}
     kept = ResultFolder(folder.path / "trials")
     results = kept.results()
     jobs = list({job.key: job for of_one in of_row.values() for job in of_one}.values())
@@ -138,7 +138,7 @@ def tune_section(
     write_json(
         folder.path / f"tuned-{section.name}.json", {n: asdict(c) for n, c in choices.items()}
     )
-    return tuned(builder, section, choices, section.tune), choices
+    return tuned(builder, section, choices, tune), choices
 
 
 def choices_table(choices: Mapping[str, Choice]) -> str:
