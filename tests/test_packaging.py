@@ -30,7 +30,7 @@ def test_every_properties_file_is_in_the_wheel(installed):
 @pytest.mark.slow
 def test_settings_and_converter_work_from_the_wheel(installed):
     done = run_python(
-        "import recbole_mwuf.config as c; from recbole_mwuf.cli import main;"
+        "import recbole_mwuf.settings as c; from recbole_mwuf.cli import main;"
         f"assert str(c.properties_dir()).startswith({str(installed)!r}), c.properties_dir();"
         "print(c.Config('MWUF', 'DIN', 'ml-1m')['phase_size'], main(['--help']))",
         installed,
