@@ -20,7 +20,10 @@ def get_recbole_model(name: str) -> type[AbstractRecommender]:
         ValueError | AttributeError | ImportError: if RecBole has none.
     """
     with _anomaly_detection_untouched():
-        return get_model(name)
+        found = get_model(name)
+    if found.__module__.partition(".")[0] != "recbole":  # see recbole_mwuf.register
+        raise ValueError(f"{name} is no model of RecBole")
+    return found
 
 
 def context_aware_models() -> set[str]:

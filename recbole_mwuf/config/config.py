@@ -119,6 +119,12 @@ class Config(RecBoleConfig):
         settings = {n: v for n, v in self.external_config_dict.items() if n != CONFIG_FILES}
         return {**settings, "model": self["model"], "base": self.base, "dataset": self["dataset"]}
 
+    @property
+    def known(self) -> dict[str, Any]:
+        """What RecBole, this package, the data set, the base and the method know: the defaults."""
+        elsewhere = dict.fromkeys([*_ELSEWHERE, *read_settings(_TUNING)])
+        return {**elsewhere, **self.internal_config_dict}
+
     def compatibility_settings(self) -> None:
         """RecBole's own names for numpy's types, with numpy 2 as well."""
         with older_libraries():
@@ -180,9 +186,8 @@ class Config(RecBoleConfig):
             self.internal_config_dict,
             self.declared(),
         )
-        known = {**dict.fromkeys([*_ELSEWHERE, *read_settings(_TUNING)]), **defaults}
-        check_names(given, known)
-        self.notes = notes_on(given, known, declared)
+        check_names(given, self.known)
+        self.notes = notes_on(given, self.known, declared)
         settings = {**super()._get_final_config_dict(), "base": self.base}
         for name in _ONE_OR_MORE:
             if isinstance(settings[name], (str, int)) and not isinstance(settings[name], bool):

@@ -9,7 +9,7 @@ import torch
 from recbole.data.interaction import Interaction
 
 from recbole_mwuf.data.protocols import Batches
-from recbole_mwuf.parallel import Shard
+from recbole_mwuf.parallel import Shard, part_of
 
 
 class SetLoader:
@@ -73,6 +73,6 @@ class SetLoader:
         rows = rows.to(self.dataset.config["device"])
         for number, chunk in enumerate(rows.split(self.batch_size)):
             if self.phase is None:
-                yield self.dataset.batch(self.shard.of(chunk))
+                yield part_of(self.dataset.batch(self.shard.of(chunk)), self.shard, len(chunk))
             elif self.shard.takes(number):
                 yield self.dataset.batch(chunk, self.phase)

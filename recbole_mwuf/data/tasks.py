@@ -9,7 +9,7 @@ import torch
 from recbole.data.interaction import Interaction
 
 from recbole_mwuf.data.dataset import ColdStartDataset
-from recbole_mwuf.parallel import Shard
+from recbole_mwuf.parallel import Shard, part_of
 
 SUPPORT, QUERY = "task_support", "task_query"  # 1 where a row belongs to it; both 0: padding
 
@@ -119,7 +119,8 @@ class UserTaskLoader:
         tasks = self.random.permutation(len(starts))
         for whole_chunk in np.array_split(tasks, len(self)) if len(tasks) else []:
             chunk = self.shard.of(whole_chunk)
-            yield self._batch(order, starts[chunk, None], lengths[chunk, None])
+            batch = self._batch(order, starts[chunk, None], lengths[chunk, None])
+            yield part_of(batch, self.shard, len(whole_chunk))
 
     def _batch(self, order: np.ndarray, start: np.ndarray, length: np.ndarray) -> Interaction:
         device = self.dataset.config["device"]

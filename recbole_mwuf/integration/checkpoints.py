@@ -88,7 +88,7 @@ def _is_module(name: str, state_dict: dict) -> bool:
 
 def _config(settings: dict[str, Any]) -> RecBoleConfig:
     """RecBole's Config with resolved settings; its constructor would evaluate strings in them."""
-    check_harmless(settings, get_model(settings["model"]))
+    check_harmless(settings, get_model(settings["model"]), torch_load_is_safe=True)
     numpy_names()
     config = RecBoleConfig.__new__(RecBoleConfig)
     config._init_parameters_category()

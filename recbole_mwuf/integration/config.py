@@ -14,7 +14,7 @@ from recbole.config import Config as RecBoleConfig
 from recbole.utils import EvaluatorType
 
 from recbole_mwuf.compat import replaced
-from recbole_mwuf.config import Config, SavedConfig, tuning_defaults
+from recbole_mwuf.config import Config, SavedConfig
 from recbole_mwuf.config.checks import check_names, check_values
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.integration.lookups import PLAIN, is_base, is_method, model_named
@@ -41,6 +41,9 @@ class MethodConfig(Config):
         config_dict: dict | None = None,
     ):
         super().__init__(_name(model), dataset, config_file_list, config_dict)
+        for note in self.notes:  # on what has no effect; an argument may be the script's own
+            if note.partition("=")[0] not in self.cmd_config_dict:
+                getLogger().warning(note)
 
     def _load_cmd_line(self) -> dict:
         return RecBoleConfig._load_cmd_line(self)
@@ -57,7 +60,7 @@ class MethodConfig(Config):
         """An argument of the script's own, or a misspelt one, is left out with a warning."""
         for name in self.cmd_config_dict:
             try:
-                check_names([name], {*self.internal_config_dict, *tuning_defaults()})
+                check_names([name], self.known)
             except UserError as error:
                 getLogger().warning(f"--{name} on the command line is not used: {error}")
                 del self.external_config_dict[name]
@@ -88,6 +91,7 @@ class MethodConfig(Config):
         config.model_class, config.base_class = model_named(model), saved.base_class
         config.file_config_dict = config.cmd_config_dict = config.internal_config_dict = {}
         config.variable_config_dict = config.external_config_dict = dict(saved.final_config_dict)
+        config.notes = []
         config.final_config_dict = {
             **saved.final_config_dict,
             "model": model,

@@ -13,6 +13,7 @@ from recbole_mwuf.data import PHASES, SETS, WARM_SETS, ColdStartDataset
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.parallel.collectives import rank, send_parameters
+from recbole_mwuf.parallel.threads import use_threads
 from recbole_mwuf.trainer import (
     WarmUpTrainer,
     checkpoint,
@@ -69,15 +70,14 @@ class PhaseTrainer(Trainer):
             items that ``validation_items`` holds out, before their first interaction; without
             them the warm-up sets, which a report contains as well.
         """
+        use_threads(self.config)
         self.config["show_progress"] = show_progress
         data = self.data = train_data.dataset
         send_parameters(self.model)  # RecBole gives every process another seed
+        if self.config["data_files"] is None:  # RecBole has just downloaded them
+            self.config.note_data()
         self._pretrain(data)
-        seed_stage(self.config)
-        # as after its constructor: what a method derives from a base wants a trained one
-        built = type(self.model)(self.config, data, self.model.base)
-        self.model.__dict__.update(built.__dict__)
-        self.model.to(self.device)
+        self._build_anew(data)
         trainer = WarmUpTrainer(self.config, self.model)
         trainer.meta_train(data)
         held_out = None
@@ -103,6 +103,16 @@ class PhaseTrainer(Trainer):
             pretrain_base(self.config, self.model, data)
         else:
             checkpoint.load_base(given, self.model.base, data, trained_for(type(self.model)))
+
+    def _build_anew(self, data: ColdStartDataset) -> None:
+        """Let the model be as after its constructor: what it takes from a base wants a trained one.
+
+        It stays the object that RecBole's caller holds.
+        """
+        seed_stage(self.config)
+        built = type(self.model)(self.config, data, self.model.base)
+        self.model.__dict__.update(built.__dict__)
+        self.model.to(self.device)
 
     def _flat(self, phases: list[str]) -> dict[str, float | None]:
         """``metric@phase -> value`` of what comes next (the protocol ``next_phase``)."""

@@ -1,7 +1,8 @@
 """What several processes exchange; with one process every function here does nothing.
 
 The gradient of a batch is the mean over its samples, whoever computed them, so that training takes
-the same steps as one process does, up to rounding. (BatchNorm normalises each shard by itself.)
+the same steps as one process does, up to rounding; what is random is drawn for the whole batch
+(draws.py). BatchNorm normalises each shard by itself.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from recbole_mwuf.data.protocols import Loader
 from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.model.warm_up.stage import Losses, Stage
+from recbole_mwuf.parallel import whole_batch_draws
 from recbole_mwuf.parallel.collectives import average_gradients, average_statistics, world_size
 from recbole_mwuf.trainer.optimizer import OptimizerGroup, build_optimizer
 
@@ -94,7 +95,8 @@ class TrainingLoop:
     ) -> Tensor:
         """One step; returns the loss, or its parts, shape ``[]`` or ``[n_parts]``."""
         self.optimizer.zero_grad()
-        with torch.autocast(self.device.type, enabled=bool(self.config["enable_amp"])):
+        use_amp = bool(self.config["enable_amp"])
+        with torch.autocast(self.device.type, enabled=use_amp), whole_batch_draws(batch):
             loss = loss_func(batch)
         if isinstance(loss, tuple):
             loss = torch.stack(loss)

@@ -7,7 +7,7 @@ import pytest
 import recbole
 import yaml
 
-from recbole_mwuf.config import Config
+from recbole_mwuf.config import DATA_FACTS, Config
 from recbole_mwuf.config.checks import recbole_settings
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.kinds import fits
@@ -16,7 +16,7 @@ from recbole_mwuf.registry import WITHOUT_ID_EMBEDDINGS, get_base, known_bases, 
 WRONG = ["abc", "", -1, 2.5, 1e99, math.nan, None, True, [], {}, [-1], {"a": "abc"}, {"a": [1]}]
 BASES = sorted(set(known_bases()).difference(WITHOUT_ID_EMBEDDINGS))
 # derived, whoever gives them; told by a note (properties/ignored.yaml)
-FREE = {"MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "single_spec", "generated_data", "device"}
+FREE = {"MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "single_spec", "device"} | set(DATA_FACTS)
 FREE |= {"valid_metric_bigger", "ITEM_LIST_LENGTH_FIELD", "LIST_SUFFIX", "POSITION_FIELD"}
 FREE |= {"HEAD_ENTITY_ID_FIELD", "TAIL_ENTITY_ID_FIELD", "RELATION_ID_FIELD", "ENTITY_ID_FIELD"}
 FREE |= {"alias_of_entity_id", "alias_of_relation_id", "kg_reverse_r"}

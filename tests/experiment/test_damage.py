@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recbole_mwuf.cli import experiment
-from recbole_mwuf.cli.experiment import main
+from recbole_mwuf.cli import experiment, run_command
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.evaluator.result import read_result
 from recbole_mwuf.experiment import engine, keys
@@ -132,10 +131,10 @@ def test_stale_results_are_told_and_left_out(converted, execute_jobs, capsys):
     execute_jobs(planned(converted), "results/tiny")
     capsys.readouterr()
     call = arguments(converted, "--report_only")
-    assert main(call, "experiment") == 0
+    assert run_command("experiment", call, "run_benchmark.py") == 0
     assert capsys.readouterr().out.strip() == "results/tiny/report.html"
     convert_again()
-    assert main(call, "experiment") == 0
+    assert run_command("experiment", call, "run_benchmark.py") == 0
     output, errors = capsys.readouterr()
     assert output.startswith("no report")
     assert "1 results with these settings are of other data" in errors
@@ -146,13 +145,13 @@ def test_a_report_needs_no_data(converted, execute_jobs, capsys):
     capsys.readouterr()
     shutil.move("data", "elsewhere")
     call = arguments(converted, "--report_only")
-    assert main(call, "experiment") == 0
+    assert run_command("experiment", call, "run_benchmark.py") == 0
     assert capsys.readouterr() == ("results/tiny/report.html\n", "")
     shutil.move("elsewhere", "data")
     convert_again()
     execute_jobs(planned(converted), "results/tiny")
     shutil.rmtree("data")
-    assert main(call, "experiment") == 2
+    assert run_command("experiment", call, "run_benchmark.py") == 2
     assert "holds results on different data" in capsys.readouterr().err
 
 
@@ -199,10 +198,10 @@ def test_a_cluster_tells_what_its_data_are(converted, monkeypatch, capsys):
     monkeypatch.setattr(experiment, "_engine", lambda options: Elsewhere())
     monkeypatch.setattr(engine, "_loaded", [])
     call = arguments(converted)
-    assert main(call, "experiment") == 0
+    assert run_command("experiment", call, "run_benchmark.py") == 0
     assert capsys.readouterr().out.splitlines()[-1] == "results/tiny/report.html"
     (result,) = Path("results/tiny/runs").iterdir()
     before = result.stat().st_mtime_ns
-    assert main(call, "experiment") == 0  # nothing to do
+    assert run_command("experiment", call, "run_benchmark.py") == 0  # nothing to do
     assert result.stat().st_mtime_ns == before
     assert "1/1 finished" in capsys.readouterr().err

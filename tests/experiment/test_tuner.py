@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from recbole_mwuf.cli.tune import main
+from recbole_mwuf.cli import run_command
 from recbole_mwuf.config import Config, with_tuning_defaults
 from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.experiment import tuner as tuning
@@ -32,7 +32,7 @@ def command(settings):
         given = {**settings, "dataset": "tiny", "validation_items": SHARE, **changes}
         given.setdefault("params_file", "six.hyper")
         arguments = [f"--{name}={value}" for name, value in given.items()]
-        return main(arguments, "run_hyper.py")
+        return run_command("tune", arguments, "run_hyper.py")
 
     return call
 

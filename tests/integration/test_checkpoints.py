@@ -168,6 +168,14 @@ def test_recboles_own_checkpoints(quick_start, trained_by_recbole, model, change
         assert torch.equal(theirs, ours)
 
 
+def test_a_base_that_recbole_trained_is_warmed_up(trained_by_recbole, settings):
+    _, _, trainer = trained_by_recbole("AFN")
+    given = {**settings, "pretrained_base": trainer.saved_model_file}
+    result = run("MWUF", "AFN", "tiny", config_dict=given, saved=False)
+    assert result.timing["pretrain_s"] == 0
+    assert result.phases != run("MWUF", "AFN", "tiny", config_dict=settings, saved=False).phases
+
+
 def test_a_module_among_the_other_parameters(quick_start, trained_by_recbole):
     """DIN pickles its embedding layer, with the data set in it, beside the same parameters."""
     trained_by_recbole("DIN", epochs=1)

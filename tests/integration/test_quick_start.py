@@ -89,9 +89,7 @@ def test_a_base_that_was_trained_before(quick_start, settings):
     assert result["test_result"] == flat(first.phases)
 
 
-def test_guests(quick_start, settings, monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {registry.METHODS: {}, registry.BASES: {}})
-
+def test_guests(quick_start, settings, guests):
     @registry.register_method
     class Halved(MWUF):
         """Starts new items from half the old items' mean."""

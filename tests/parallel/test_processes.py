@@ -69,20 +69,33 @@ def test_gradients_are_those_of_the_whole_batch():
 
 
 def states(folder):
-    return {
-        file.name.split("-")[0]: torch.load(file, weights_only=True)["state_dict"]
-        for file in Path(folder).glob("*.pth")
-    }
+    files = {"base" if "-base-" in f.name else "model": f for f in Path(folder).glob("*.pth")}
+    return {n: torch.load(f, weights_only=True)["state_dict"] for n, f in files.items()}
+
+
+DROPOUT = {"dropout_prob": 0.3}
+RUNS = [
+    ("MWUF", "WideDeep", {}),
+    ("MetaEmb", "DIN", {}),
+    ("DropoutNet", "WideDeep", {}),
+    ("MeLU", "WideDeep", {}),
+    ("WideDeep", "WideDeep", {}),
+    ("MWUF", "WideDeep", DROPOUT),
+    ("DropoutNet", "DIN", DROPOUT),
+    ("MeLU", "DIN", DROPOUT),
+    ("NARM", "NARM", {"dropout_probs": [0.2, 0.3], **DROPOUT}),
+    ("SASRec", "SASRec", {"hidden_dropout_prob": 0.2, "attn_dropout_prob": 0.3, **DROPOUT}),
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "base"), [("MWUF", "WideDeep"), ("MetaEmb", "DIN")])
-def test_same_steps_as_one_process(settings, model, base):
-    """Same split, parameters and scores up to rounding; one set of files."""
+@pytest.mark.parametrize(("model", "base", "changes"), RUNS, ids=str)
+def test_same_steps_as_one_process(settings, model, base, changes):
+    """Same split, parameters and scores up to rounding, whatever is random; one set of files."""
     results = []
     for n in (1, 2):
         given = {**settings, "checkpoint_dir": f"of_{n}", "nproc": n, "sparse_embedding": n > 0}
-        results.append(run(model, base, "tiny", config_dict=given))
+        results.append(run(model, base, "tiny", config_dict={**given, **changes}))
     one, two = results
     assert one.split == two.split
     for name, state in states("of_1").items():

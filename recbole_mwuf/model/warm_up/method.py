@@ -196,7 +196,6 @@ class WarmUpMethod(AbstractRecommender):
         return {}
 
     # what every method can use
-
     def log_loss(self, interaction: Interaction, ids: ItemIDs) -> Tensor:
         """The base's mean loss of a batch in which every sample's item has the given IDs."""
         return self.objective.loss(self.table, interaction, ids)
@@ -213,7 +212,7 @@ class WarmUpMethod(AbstractRecommender):
     def register_item_features(self, config: Any, otherwise: str = "") -> None:
         """Keep X_v of every item, flattened, as ``item_features`` ``[n_items, n_features · k]``.
 
-        It is fixed while the base is: computed once per item, not once per sample.
+        It is fixed while the base is: computed once.
 
         Args:
             config: Names data set and method in the message.
@@ -269,11 +268,7 @@ class WarmUpMethod(AbstractRecommender):
         return self.table.scores(interaction, ItemIDs.where(self.is_old[items], own, warm))
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
-        """Scores of every item for each user of a batch, ``[B · n_items]``, for RecBole's ranking.
-
-        Raises:
-            NotImplementedError: if the base reads item histories: RecBole then scores pairs.
-        """
+        """Scores of every item for each user of a batch, ``[B · n_items]``; for RecBole."""
         return scores_of_all_items(self, interaction)
 
     def grow(self, n_items: int) -> None:
