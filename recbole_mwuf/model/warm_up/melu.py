@@ -49,6 +49,7 @@ class MeLU(WarmUpMethod):
 
     shares_pretrained_base = False
     learns = {Stage.WARM_UP: ("base",)}
+    assigns = ("support_rows", "support_known")
     scoring_order = "user"
 
     def __init__(self, config: Any, dataset: ColdStartDataset, base: nn.Module | None = None):
