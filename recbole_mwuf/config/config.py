@@ -25,7 +25,7 @@ from recbole_mwuf.config.checks import (
 from recbole_mwuf.config.notes import notes_on, notes_on_method
 from recbole_mwuf.data.fingerprint import files_digest
 from recbole_mwuf.errors import UserError
-from recbole_mwuf.registry import get_base, get_method, get_model, is_warm_up_method, settings_of
+from recbole_mwuf.registry import get_base, get_model, is_warm_up_method, settings_of
 from recbole_mwuf.settings import Setting, properties_dir, read_properties, read_settings
 
 # of a file beside the atomic files that a converter leaves if their data was made up
@@ -187,7 +187,7 @@ class Config(RecBoleConfig):
         )
         check_names(given, self.known)
         self.notes = notes_on(given, self.known, declared)
-        ignores = get_method(self.model).ignores
+        ignores = getattr(self.model_class, "ignores", ())  # a plain base has none
         self.notes += notes_on_method(given, self.known, self.model, ignores)
         settings = {**super()._get_final_config_dict(), "base": self.base}
         for name in _ONE_OR_MORE:
