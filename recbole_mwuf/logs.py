@@ -52,6 +52,7 @@ def discard_log() -> None:
     """Remove the log file of a run that has not begun, with folders that are empty then."""
     for handler in _of_last_run:
         if isinstance(handler, logging.FileHandler):
+            logging.getLogger().removeHandler(handler)
             handler.close()
             file = Path(handler.baseFilename)
             file.unlink(missing_ok=True)
