@@ -21,7 +21,7 @@ BASES = ["FM", "WideDeep", "PNN", "DCN", "AFN", "GRU4Rec", "DIN"]
 def pretrained(base, method):
     """(config, data, base after step 1); methods that share the ordinary base share this one."""
     settings = {"train_batch_size": 1024, "show_progress": False, "state": "ERROR"}
-    config = Config(method or "MWUF", base, "ml-100k", config_dict=settings)
+    config = Config(method or "MWUF", "ml-100k", config_dict=settings, base=base)
     init_seed(1, True)
     data = ColdStartDataset(config)
     module = create_base(config, data)
@@ -41,9 +41,9 @@ def test_runs_and_moves_only_what_it_declares(method, base):
     _, data, state = pretrained(base, None if shared else method)
     config = Config(
         method,
-        base,
         "ml-100k",
         config_dict={"train_batch_size": 1024, "show_progress": False, "state": "ERROR"},
+        base=base,
     )
     init_seed(1, True)
     module = create_base(config, data)

@@ -30,9 +30,10 @@ def test_every_properties_file_is_in_the_wheel(installed):
 @pytest.mark.slow
 def test_settings_and_converter_work_from_the_wheel(installed):
     done = run_python(
-        "import recbole_mwuf.config as c; from recbole_mwuf.cli import main;"
-        f"assert str(c.properties_dir()).startswith({str(installed)!r}), c.properties_dir();"
-        "print(c.Config('MWUF', 'DIN', 'ml-1m')['phase_size'], main(['--help']))",
+        "import recbole_mwuf.settings as s; from recbole_mwuf.cli import main;"
+        "from recbole_mwuf import Config;"
+        f"assert str(s.properties_dir()).startswith({str(installed)!r}), s.properties_dir();"
+        "print(Config('MWUF', 'ml-1m', base='DIN')['phase_size'], main(['--help']))",
         installed,
     )
     assert done.returncode == 0, done.stderr
