@@ -116,13 +116,13 @@ def test_a_mistake_in_the_data_is_one_line_from_two_processes(tiny_options):
     assert line.startswith("error: old_item_threshold=20 (N) and phase_size=7 (K) leave no new")
 
 
-@pytest.mark.parametrize("given", ["--phase_size=7", "--dataset=nowhere"])
-def test_a_mistake_in_the_data_leaves_nothing(tiny_options, given, capsys):
-    settings = [option for option in tiny_options if not given.startswith(option.split("=")[0])]
-    assert main([*settings, given]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert not list(Path().iterdir())
+def test_a_mistake_in_the_data_leaves_nothing(tiny_options, tmp_path):
+    script = ROOT / "run_recbole_mwuf.py"
+    status, output, errors = finish(start(script, *tiny_options, "--phase_size=7"))
+    assert (status, output) == (2, "")
+    (line,) = errors.splitlines()
+    assert line.startswith("error: old_item_threshold=20 (N) and phase_size=7 (K) leave no new")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_reader_that_has_gone_is_no_error():
