@@ -6,14 +6,22 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from dataset_converters.errors import ConversionError
 from dataset_converters.pipeline import READERS, Options, convert
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The options, one sub-command for every data set."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=prog or "python -m dataset_converters",
         description="Turn published data sets into RecBole atomic files. See docs/datasets.md.",
     )

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
@@ -144,7 +143,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2021)
     options = parser.parse_args()
     silence_recbole()
-    torch.set_num_threads(1)
     config = Config("MWUF", "ml-1m", base=BASE)
     new, items = hold_out(options.data, options.work / "data/ml-1m", config)
     table = pd.DataFrame(index=pd.Index(SEEN, name="seen"))

@@ -9,6 +9,7 @@ from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
 
 from recbole_mwuf.compat import older_libraries
+from recbole_mwuf.parallel import use_threads
 from recbole_mwuf.quick_start import run
 from recbole_mwuf.settings import properties_dir
 
@@ -25,8 +26,10 @@ with older_libraries():  # RecBole's own classes know numpy 1 and pandas 2
             "metrics": ["AUC", "LogLoss"],
             "valid_metric": "AUC",
             "state": "WARNING",
+            "torch_threads": 1,  # RecBole does not know it; see properties/overall.yaml
         },
     )
+    use_threads(config)
     init_seed(config["seed"], config["reproducibility"])
     train_data, valid_data, test_data = data_preparation(config, create_dataset(config))
 model = get_model("WideDeep")(config, train_data.dataset).to(config["device"])

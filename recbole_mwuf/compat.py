@@ -84,12 +84,12 @@ def _read_csv_for_recbole(*args: Any, **kwargs: Any) -> Any:
     """What ``_load_feat`` reads, by pandas' C engine if the separator is one character.
 
     RecBole asks for the Python engine, which takes seven times as long (5 s for ML-1M) and
-    converts numbers as ``high`` does. For pandas the text NA is no value, but an item may be
+    converts numbers in the same way. For pandas the text NA is no value, but an item may be
     called NA. pandas >= 3: ``_load_feat`` fills the empty cells of a sequence field in a copy and
     then cannot split them; here they come filled.
     """
     if len(kwargs.get("delimiter") or "") == 1:
-        kwargs |= {"engine": "c", "float_precision": "high"}
+        kwargs |= {"engine": "c"}
     if isinstance(kinds := kwargs.get("dtype"), dict):
         missing = {name: [""] if kind is str else MISSING_NUMBERS for name, kind in kinds.items()}
         kwargs |= {"keep_default_na": False, "na_values": missing}

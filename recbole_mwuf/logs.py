@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from colorama.ansitowin32 import StreamWrapper
@@ -17,7 +19,7 @@ def start_logging(config: Any) -> None:
     """Give a run RecBole's console and log file, in place of those of the last run.
 
     All settings go to the log file, to the console as well with ``state=DEBUG``. An application
-    that has set up logging keeps what it has: RecBole then adds nothing.
+    that has set up logging keeps what it has, and RecBole adds nothing.
 
     Args:
         config: Uses ``state``, ``model``, ``dataset``; its notes are shown.
@@ -26,18 +28,37 @@ def start_logging(config: Any) -> None:
     for handler in _of_last_run:
         logger.removeHandler(handler)
         handler.close()
-    others, streams = list(logger.handlers), (sys.stdout, sys.stderr)
+    _of_last_run.clear()
+    if not logger.handlers:
+        _set_up(logger, config)
+    logger.info(config, extra=ONLY_IN_FILE)
+    for note in config.notes:
+        logger.warning(note)
+
+
+def _set_up(logger: logging.Logger, config: Any) -> None:
+    streams = sys.stdout, sys.stderr
     init_logger(config)
     if isinstance(streams[0], StreamWrapper):  # RecBole wraps them anew: after 250 runs too deep
         sys.stdout, sys.stderr = streams
-    _of_last_run[:] = [handler for handler in logger.handlers if handler not in others]
+    _of_last_run[:] = logger.handlers
     if config["state"].lower() != "debug":
         for handler in _of_last_run:
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(_is_for_the_console)
-    logger.info(config, extra=ONLY_IN_FILE)
-    for note in config.notes:
-        logger.warning(note)
+
+
+def discard_log() -> None:
+    """Remove the log file of a run that has not begun, with folders that are empty then."""
+    for handler in _of_last_run:
+        if isinstance(handler, logging.FileHandler):
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+            file = Path(handler.baseFilename)
+            file.unlink(missing_ok=True)
+            with suppress(OSError):  # other runs' logs are there
+                file.parent.rmdir()
+                file.parent.parent.rmdir()
 
 
 def _is_for_the_console(record: logging.LogRecord) -> bool:

@@ -17,7 +17,7 @@ from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.evaluator.result import RunResult
 from recbole_mwuf.files import plain_values, set_aside
-from recbole_mwuf.logs import ONLY_IN_FILE, start_logging, tell
+from recbole_mwuf.logs import ONLY_IN_FILE, discard_log, start_logging, tell
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.model.warm_up.plain import NoWarmUp
@@ -83,23 +83,29 @@ def execute(
         return launch(own, config)
     start_logging(config)
     use_threads(config)
+    try:
+        data, load_s = _load(config, data)
+    except UserError:
+        discard_log()  # nothing has begun
+        raise
     writes = saved and rank() == 0
     with OutputFiles.reserved(config) if writes else nullcontext() as files:
-        return _six_steps(config, data, files, base_file)
+        return _six_steps(config, data, load_s, files, base_file)
 
 
 def _six_steps(
     config: Config,
-    data: ColdStartDataset | None,
+    data: ColdStartDataset,
+    load_s: float,
     files: OutputFiles | None,
     base_file: Path | None,
 ) -> RunResult:
     """The paper's steps in one process; arguments as in :func:`execute`.
 
     Args:
+        load_s: Seconds that loading took.
         files: Where this process writes; None for nowhere.
     """
-    data, load_s = _load(config, data)
     method = get_method(config["model"])
     trained = _pretrain(config, data, method, BaseFiles.of(config, files, base_file))
     try:

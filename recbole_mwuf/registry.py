@@ -32,6 +32,7 @@ BASES = "recbole_mwuf.bases"
 _OWN = {
     METHODS: {
         "DropoutNet": "recbole_mwuf.model.warm_up.dropoutnet",
+        "KalmanWarmUp": "recbole_mwuf.model.warm_up.kalman",
         "MeLU": "recbole_mwuf.model.warm_up.melu",
         "MetaEmb": "recbole_mwuf.model.warm_up.meta_emb",
         "MWUF": "recbole_mwuf.model.warm_up.mwuf",

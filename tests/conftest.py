@@ -8,13 +8,18 @@ import sys
 import zipfile
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from recbole_mwuf.config import Config
 from recbole_mwuf.data import ColdStartDataset, SetLoader
 from recbole_mwuf.registry import get_base
+from recbole_mwuf.testing.data import (  # noqa: F401  (its home; tests ask for it here)
+    N_USERS,
+    ROWS_OF_ITEM,
+    TINY,
+    tiny_interactions,
+    write_tiny,
+)
 from recbole_mwuf.trainer import BaseTrainer, seed_stage
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,68 +27,12 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ["recbole_mwuf", "dataset_converters", "properties", "setup.py", "pyproject.toml"]
 SOURCES += ["README.md"]
 ML_1M = ROOT.parent / "shared" / "data" / "ml-1m.zip"
-N_USERS = 30
-# item -> rows: N = 20 and K = 3 make 1 to 4 old, 5 to 9 new, and leave 10 and 11 out
-ROWS_OF_ITEM = {1: 60, 2: 50, 3: 40, 4: 21, 5: 20, 6: 18, 7: 15, 8: 12, 9: 10, 10: 9, 11: 4}
 
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path, monkeypatch):
     """RecBole writes log/, saved/ and log_tensorboard/ where it stands."""
     monkeypatch.chdir(tmp_path)
-
-
-def tiny_interactions() -> pd.DataFrame:
-    """Rows in a random order; the label follows user and item, with noise."""
-    rng = np.random.default_rng(7)
-    item = np.repeat(list(ROWS_OF_ITEM), list(ROWS_OF_ITEM.values()))
-    user = rng.integers(1, N_USERS + 1, len(item))
-    liking = np.sin(user) + np.cos(2.0 * item) + rng.normal(0, 0.5, len(item))
-    frame = pd.DataFrame(
-        {
-            "user_id:token": user,
-            "item_id:token": item,
-            "label:float": (liking > 0).astype(int),
-            "timestamp:float": rng.integers(10**9, 10**9 + 300, len(item)),
-        }
-    )
-    return frame.sample(frac=1, random_state=1)
-
-
-def write_tiny(folder: Path, interactions: pd.DataFrame | None = None) -> None:
-    """Write the data set ``tiny`` as atomic files."""
-    target = folder / "tiny"
-    target.mkdir()
-    inter = tiny_interactions() if interactions is None else interactions
-    users = range(1, N_USERS + 1)
-    items = list(ROWS_OF_ITEM)
-    tables = {
-        "inter": inter,
-        "user": pd.DataFrame({"user_id:token": users, "age:token": [u % 4 for u in users]}),
-        "item": pd.DataFrame(
-            {
-                "item_id:token": items,
-                "category:token": [f"c{i % 3}" for i in items],
-                "tags:token_seq": [" ".join(f"t{j}" for j in range(i % 3 + 1)) for i in items],
-            }
-        ),
-    }
-    for suffix, table in tables.items():
-        table.to_csv(target / f"tiny.{suffix}", sep="\t", index=False)
-
-
-TINY = {
-    "old_item_threshold": 20,
-    "phase_size": 3,
-    "train_batch_size": 16,
-    "show_progress": False,
-    "state": "ERROR",
-    "load_col": {
-        "inter": ["user_id", "item_id", "label", "timestamp"],
-        "user": ["user_id", "age"],
-        "item": ["item_id", "category", "tags"],
-    },
-}
 
 
 @pytest.fixture(scope="session")

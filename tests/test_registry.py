@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -230,3 +232,16 @@ def test_a_module_that_another_process_cannot_import():
     import_modules(["no_such_module"])
     with pytest.raises(UserError, match=r"no model 'Guest'.*No module named 'no_such_module'"):
         get_model("Guest")
+
+
+def test_no_module_names_a_method():
+    """But the one that it is in, and the registry: else a guest's would be treated otherwise."""
+    package = Path(registry.__file__).parent
+    homes = {f"{module.replace('.', '/')}.py" for module in registry._OWN[METHODS].values()}
+    own = set(registry.own_methods())
+    for file in package.rglob("*.py"):
+        if str(file.relative_to(package.parent)) in {*homes, "recbole_mwuf/registry.py"}:
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            named = getattr(node, "id", getattr(node, "value", None))
+            assert not (isinstance(named, str) and named in own), f"{file}: {named}"

@@ -34,9 +34,8 @@ def as_argument(name: str, value: object) -> str:
 def _explain(name: str, setting: Setting) -> str:
     head = "  " + as_argument(name, setting.default)
     indent = " " * _COLUMN
-    kind = f"({setting.kind}) " if setting.kind else ""
     meaning = textwrap.fill(
-        kind + setting.help,
+        f"({setting.kind}) {setting.help}",
         max(width(), _COLUMN + 20),
         initial_indent=indent,
         subsequent_indent=indent,

@@ -15,6 +15,7 @@ from recbole_mwuf.errors import UserError
 from recbole_mwuf.files import atomic_write
 from recbole_mwuf.online.item_warmer import ItemWarmer
 from recbole_mwuf.online.outcomes import Observed
+from recbole_mwuf.online.scoring import Scored
 
 _SCORED_AT_ONCE = 65536  # pairs that are read and written at a time
 
@@ -60,8 +61,14 @@ def _score(warmer: ItemWarmer, options: Namespace) -> None:
             missing = [field for field in fields if field not in pairs]
             if missing:
                 raise UserError(f"pairs='{options.pairs}': no column {missing}")
-            scores = warmer.score(*(pairs[field] for field in fields))
-            pairs.assign(score=scores).to_csv(file, index=False, header=i == 0)
+            users, items = (pairs[field] for field in fields)
+            how = (options.uncertainty, options.explore, options.c, options.seed)
+            scored = warmer.score(users, items, *how)
+            if isinstance(scored, Scored):
+                columns = {"score": scored.scores, "variance": scored.variances}
+            else:
+                columns = {"score": scored}
+            pairs.assign(**columns).to_csv(file, index=False, header=i == 0)
 
 
 def _export(warmer: ItemWarmer, options: Namespace) -> None:

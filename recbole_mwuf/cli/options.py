@@ -121,6 +121,11 @@ def score(arguments: list[str], prog: str) -> Namespace:
     parser = _online(prog, "score", "Score pairs of user and item.")
     parser.add_argument("--output", required=True, help="CSV: the pairs with a column score")
     parser.add_argument("--pairs", required=True, help="CSV: user and item, columns as in training")
+    parser.add_argument("--uncertainty", action="store_true", help="a column variance too")
+    ways = ("thompson", "ucb")
+    parser.add_argument("--explore", choices=ways, help="score what is not well known higher")
+    parser.add_argument("--c", type=float, default=1.0, help="standard deviations, for ucb")
+    parser.add_argument("--seed", type=int, help="of thompson's draw, one for 65,536 pairs")
     return parser.parse_args(arguments)
 
 

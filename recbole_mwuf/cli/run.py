@@ -29,8 +29,8 @@ def main(options: Namespace) -> int:
     silence_recbole()
     config = Config(arguments=options.arguments)
     if options.help:
-        print(f"usage: {options.prog} {' '.join(options.arguments)} [--key=value ...]\n")
-        print(_explain(config))
+        usage = f"usage: {options.prog} {' '.join(options.arguments)} [--key=value ...]"
+        print(paragraph(usage), _explain(config), sep="\n\n")
     else:
         print(execute(config).table())
     return 0
@@ -38,26 +38,30 @@ def main(options: Namespace) -> int:
 
 def _explain(config: Config) -> str:
     """The settings of a run's model and base, and those of every run."""
+    base: type = config.base_class
+    kinds, defaults = recbole_settings(base), config.internal_config_dict
     parts, shown = [], set(dataset_arguments)
     for name in dict.fromkeys([config.model, config.base]):
-        about = (inspect.getdoc(get_model(name)) or "").partition("\n")[0]
-        own = {**_of_recbole(name, config), **settings_of(name)}
-        parts += [paragraph(f"{name}: {about}"), explain(own) or "  (no settings of its own)", ""]
+        in_recbole = [n for n in _named_by_recbole(name) if n in kinds]
+        of_recbole = {n: Setting(defaults[n], kinds[n].kind, "RecBole's.") for n in in_recbole}
+        own = {**of_recbole, **settings_of(name)}
+        about = paragraph(f"{name}: {_first_sentence(get_model(name))}")
+        parts += [about, explain(own) or "  (no settings of its own)", ""]
         shown |= set(own)
     general = read_settings("overall")
     parts += ["Every run:", explain(general), ""]
     shown |= set(general)
-    defaults = config.internal_config_dict
-    others = [name for name in recbole_settings() if name in defaults and name not in shown]
+    others = [name for name in kinds if name in defaults and name not in shown]
     parts += [paragraph(" ".join([_RECBOLE, *(as_argument(n, defaults[n]) for n in others)]))]
     return "\n".join(parts)
 
 
-def _of_recbole(name: str, config: Config) -> dict[str, Setting]:
-    """What RecBole's own file says of a model: the names; the defaults are those of a run."""
-    kinds, defaults = recbole_settings(), config.internal_config_dict
+def _named_by_recbole(name: str) -> list[str]:
+    """The settings in RecBole's own file of defaults for a model."""
     file = Path(recbole.__file__).parent / "properties" / "model" / f"{name}.yaml"
-    names = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return {
-        n: Setting(defaults[n], kinds[n].kind if n in kinds else "", "RecBole's.") for n in names
-    }
+    return list(yaml.safe_load(file.read_text(encoding="utf-8"))) if file.is_file() else []
+
+
+def _first_sentence(model: type) -> str:
+    words = " ".join((inspect.getdoc(model) or "").split())
+    return words.partition(". ")[0].removesuffix(".") + "."

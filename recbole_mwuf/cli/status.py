@@ -24,7 +24,9 @@ def exit_status(command: Callable[[], int], arguments: Sequence[str]) -> int:
         130 after Ctrl-C.
     """
     try:
-        return command()
+        status = command()
+        sys.stdout.flush()  # here, where a reader that has gone is no traceback
+        return status
     except SystemExit as end:  # argparse, after --help
         return end.code if isinstance(end.code, int) else 0
     except KeyboardInterrupt as interrupt:

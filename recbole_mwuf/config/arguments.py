@@ -21,20 +21,23 @@ def read_arguments(arguments: Iterable[str]) -> dict[str, str]:
         {'base': 'DIN', 'load_col': "{'inter': ['user_id']}"}
     """
     settings: dict[str, str] = {}
-    for argument in arguments:
-        name, _, value = argument.partition("=")
+    given = list(arguments)
+    for argument, following in zip(given, [*given[1:], ""]):
+        name, equals, value = argument.partition("=")
         if not name.startswith("--") or not name[2:].isidentifier():
             raise UserError(f"'{argument}' is not a setting; {_way_out(name, value)}")
         if not value:
-            raise UserError(f"'{argument}' has no value; {_way_out(name, value)}")
+            meant = following if not equals and not following.startswith("-") else ""
+            raise UserError(f"'{argument}' has no value; {_way_out(name, meant)}")
         if settings.setdefault(name[2:], value) != value:
             raise UserError(f"{name} is given twice: {settings[name[2:]]} and {value}")
     return settings
 
 
 def _way_out(name: str, value: str) -> str:
-    name = name.lstrip("-")
-    return f"write --{name if name.isidentifier() else 'NAME'}={value or 'VALUE'}"
+    word = name.lstrip("-")
+    is_name = word.isidentifier() and (value or word != name)
+    return f"write --{word if is_name else 'NAME'}={value or 'VALUE'}"
 
 
 def literal(text: str) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from recbole.evaluator import metric_types
@@ -15,6 +16,16 @@ from recbole_mwuf.settings import Setting, read_properties
 
 _ENDINGS = ("inter", "user", "item", "kg", "link", "net")  # of RecBole's atomic files
 _EVAL_ARGS = {"split", "order", "group_by", "mode"}
+# what follows from other settings or from the data, and what it follows from
+_FACTS = {
+    "data_files": "the files in data_path",
+    "generated_data": "the files in data_path",
+    "valid_metric_bigger": "valid_metric",
+    "eval_type": "metrics",
+    "MODEL_TYPE": "base",
+    "MODEL_INPUT_TYPE": "base",
+    "single_spec": "nproc",
+}
 # What models of RecBole turn into code when they are built, and the values that they may have.
 # KD_DAGFM evaluates `teacher`; all others here unpickle a file if a setting is not one of these.
 _TURNED_INTO_CODE: Mapping[str, Mapping[str, tuple]] = {
@@ -44,7 +55,7 @@ def recbole_settings(base: type) -> Mapping[str, Setting]:
 
 
 def check_names(given: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse a setting that no one reads but that nearly is the name of one.
+    """Refuse what is no setting: a fact, or a name that nearly is the name of one.
 
     Args:
         given: Names of the settings that the user gave.
@@ -54,6 +65,8 @@ def check_names(given: Iterable[str], known: Iterable[str]) -> None:
     for name in given:
         if not isinstance(name, str):
             raise UserError(f"a setting is called {name!r}, but its name must be a text")
+        if name in _FACTS:
+            raise UserError(f"{name} cannot be set: it follows from {_FACTS[name]}")
         near = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.8)
         if name not in names and near:
             raise UserError(f"there is no setting '{name}'. Did you mean '{near[0]}'?")
@@ -108,8 +121,11 @@ def check_metrics(names: Iterable[str], valid_metric: str) -> None:
 
 
 def check_together(values: Mapping[str, Any]) -> None:
-    """Refuse settings that fit one by one but not together."""
+    """Refuse settings that fit one by one but not together, and a file that is not there."""
     _check_data_settings(values)
+    base = values["pretrained_base"]
+    if base is not None and not Path(base).is_file():
+        raise UserError(f"pretrained_base: there is no checkpoint '{base}'")
     if values["eval_step"] and not values["validation_items"]:
         raise UserError(
             f"eval_step={values['eval_step']}: early stopping scores held-out new items; give "

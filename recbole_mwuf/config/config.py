@@ -22,7 +22,7 @@ from recbole_mwuf.config.checks import (
     check_together,
     check_values,
 )
-from recbole_mwuf.config.notes import notes_on
+from recbole_mwuf.config.notes import notes_on, notes_on_method
 from recbole_mwuf.data.fingerprint import files_digest
 from recbole_mwuf.data.taste_fields import possible_names
 from recbole_mwuf.errors import UserError
@@ -35,6 +35,7 @@ GENERATED_SUFFIX = ".generated"
 DATA_FACTS = ("generated_data", "data_files")
 
 _TUNING = "tuning"
+_LONGEST_NAME = 100  # of a data set: it is a part of names of files
 # read by RecBole's command line or quick start and by ours, found in none of the files of defaults
 _ELSEWHERE = {"base", "model", "dataset", CONFIG_FILES, "encoding", "local_rank", "offset"}
 _ELSEWHERE |= {"nproc", "world_size", "group_offset", "ip", "port", "log_level"}
@@ -156,8 +157,10 @@ class Config(RecBoleConfig):
         given = self.external_config_dict
         model = _name("model", model or given.get("model", overall["model"]))
         dataset = _name("dataset", dataset or given.get("dataset", overall["dataset"]))
-        if set(dataset) & set("/\\\0") or not dataset.strip("."):  # it names files and a folder
-            raise UserError(f"dataset is {dataset!r}, but must be a name; data_path is its folder")
+        too_long = len(dataset) > _LONGEST_NAME
+        if too_long or set(dataset) & set("/\\\0") or not dataset.strip("."):  # it names files
+            shown = dataset[:_LONGEST_NAME]
+            raise UserError(f"dataset is {shown!r}, but must be a name; data_path is its folder")
         base = _name("base", given.get("base", overall["base"]))
         self.base = base if is_warm_up_method(model) else model
         self.base_class = get_base(self.base)
@@ -188,6 +191,8 @@ class Config(RecBoleConfig):
         )
         check_names(given, self.known)
         self.notes = notes_on(given, self.known, declared)
+        ignores = getattr(self.model_class, "ignores", ())  # a plain base has none
+        self.notes += notes_on_method(given, self.known, self.model, ignores)
         settings = {**super()._get_final_config_dict(), "base": self.base}
         for name in _ONE_OR_MORE:
             if isinstance(settings[name], (str, int)) and not isinstance(settings[name], bool):

@@ -31,6 +31,21 @@ def notes_on(
     return notes
 
 
+def notes_on_method(
+    given: Mapping[str, Any], defaults: Mapping[str, Any], model: str, ignores: Collection[str]
+) -> list[str]:
+    """A line for every setting of the protocol that was given and that a method does without.
+
+    Args:
+        given: As for :func:`notes_on`.
+        defaults: As for :func:`notes_on`.
+        model: Name of the method.
+        ignores: What it does without.
+    """
+    names = [n for n in given if n in ignores and not _same(given[n], defaults.get(n))]
+    return [f"{name}={given[name]!r} has no effect on model={model}" for name in names]
+
+
 def _same(value: object, default: object) -> bool:
     """Whether a value is the default, or such a part of it as may be given of a dict."""
     if isinstance(value, dict) and isinstance(default, dict):

@@ -4,7 +4,7 @@ from recbole_mwuf.data.catalog import Catalog
 from recbole_mwuf.data.dataset import ColdStartDataset, load_unless_kept
 from recbole_mwuf.data.history import InteractionHistory
 from recbole_mwuf.data.item_state import ItemState
-from recbole_mwuf.data.loaders import SetLoader
+from recbole_mwuf.data.loaders import EVENT_TIME, ItemLoader, SetLoader
 from recbole_mwuf.data.protocols import Batches, Fields, Loader
 from recbole_mwuf.data.split import (
     PHASES,
@@ -17,6 +17,7 @@ from recbole_mwuf.data.split import (
 from recbole_mwuf.data.tasks import QUERY, SUPPORT, ItemTaskLoader, UserTaskLoader
 
 __all__ = [
+    "EVENT_TIME",
     "PHASES",
     "QUERY",
     "SETS",
@@ -29,6 +30,7 @@ __all__ = [
     "ColdStartSplit",
     "Fields",
     "InteractionHistory",
+    "ItemLoader",
     "ItemState",
     "ItemTaskLoader",
     "Loader",

@@ -186,14 +186,20 @@ class ColdStartDataset(AtomicDataset):
         return fingerprint(self)
 
     def ordered_rows(self, name: str, order: str = "data") -> np.ndarray:
-        """Row numbers of one of the split's sets, in order of ``data``, ``time`` or ``user``."""
+        """Row numbers of a set, in order of ``data``, ``time``, ``user`` or ``item``."""
         rows = self.split.rows(name)
         if order == "time":
             return rows[np.argsort(self.times[rows], kind="stable")]
         if order == "user":
             users = self.inter_feat[self.uid_field].cpu().numpy()
             return rows[np.argsort(users[rows], kind="stable")]
+        if order == "item":
+            return rows[np.argsort(self.items_of(rows), kind="stable")]
         return rows
+
+    def items_of(self, rows: np.ndarray) -> np.ndarray:
+        """The items of some rows, int64."""
+        return self.inter_feat[self.iid_field].cpu().numpy()[rows]
 
     # what RecBole's own loaders, evaluation and case study ask of a data set
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from recbole.data.interaction import Interaction
 
 from recbole_mwuf.data.protocols import Batches
 from recbole_mwuf.parallel import Shard, part_of
+
+EVENT_TIME = "event_time"  # column of a batch: float64, for RecBole keeps times as float32
 
 
 class SetLoader:
@@ -76,3 +79,36 @@ class SetLoader:
                 yield part_of(self.dataset.batch(self.shard.of(chunk)), self.shard, len(chunk))
             elif self.shard.takes(number):
                 yield self.dataset.batch(chunk, self.phase)
+
+
+class ItemLoader:
+    """One set's samples item by item; a batch holds all samples of its items, and their times.
+
+    Args:
+        dataset: The split data set, or something with batches.
+        name: One of :data:`~recbole_mwuf.data.split.SETS`.
+        batch_size: Rows after which a batch ends, as soon as its last item is complete.
+    """
+
+    def __init__(self, dataset: Batches, name: str, batch_size: int):
+        self.dataset = dataset
+        self.rows = dataset.ordered_rows(name, "item")
+        items = dataset.items_of(self.rows)
+        first = np.flatnonzero(np.diff(items, prepend=-1))  # row that an item begins with
+        starts = first[np.flatnonzero(np.diff(first // batch_size, prepend=-1))]
+        self._chunks = np.split(self.rows, starts[1:]) if len(starts) else []
+
+    @property
+    def sample_size(self) -> int:
+        """Rows in one pass."""
+        return len(self.rows)
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def __iter__(self) -> Iterator[Interaction]:
+        device = self.dataset.config["device"]
+        for chunk in self._chunks:
+            batch = self.dataset.batch(torch.from_numpy(chunk).to(device))
+            batch[EVENT_TIME] = torch.from_numpy(self.dataset.times[chunk]).to(device)
+            yield batch

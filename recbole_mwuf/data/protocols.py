@@ -16,12 +16,17 @@ class Batches(Protocol):
 
     Attributes:
         config: Uses ``device``.
+        times: Time of every row, float64.
     """
 
     config: Any
+    times: np.ndarray
 
     def ordered_rows(self, name: str, order: str) -> np.ndarray:
-        """Row numbers of a set, int64, in order of ``data``, ``time`` or ``user``."""
+        """Row numbers of a set, int64, in order of ``data``, ``time``, ``user`` or ``item``."""
+
+    def items_of(self, rows: np.ndarray) -> np.ndarray:
+        """The items of some rows, int64."""
 
     def batch(self, rows: Tensor, phase: str | None = None) -> Interaction:
         """Interactions as a model reads them; rows int64 ``[B]``."""

@@ -12,6 +12,7 @@ from recbole.evaluator.collector import DataStruct
 from scipy.stats import rankdata, ttest_rel
 
 NEEDS_BOTH_CLASSES = ("auc", "gauc")
+_ROUNDING = 1e-12  # metrics have fewer decimals: what differs by less is the same
 
 
 def evaluate(config: Any, scores: torch.Tensor, labels: torch.Tensor, users: torch.Tensor) -> dict:
@@ -80,7 +81,7 @@ def rela_impr(auc: float | None, base_auc: float | None) -> float | None:
 
 
 def paired_p_value(first: list[float], second: list[float]) -> float | None:
-    """Two-sided p of a paired t-test over seeds; None with fewer than two pairs.
+    """Two-sided p of a paired t-test over seeds; None with fewer than two different ones.
 
     Examples:
         >>> round(paired_p_value([0.71, 0.73, 0.74], [0.70, 0.71, 0.71]), 4)
@@ -88,6 +89,6 @@ def paired_p_value(first: list[float], second: list[float]) -> float | None:
     """
     if len(first) != len(second):
         raise ValueError(f"paired values: {len(first)} against {len(second)}")
-    if len(first) < 2 or np.ptp(np.subtract(first, second)) == 0:
+    if len(first) < 2 or np.ptp(np.subtract(first, second)) < _ROUNDING:
         return None
     return float(ttest_rel(first, second).pvalue)

@@ -2,5 +2,6 @@
 
 from recbole_mwuf.online.item_warmer import ItemWarmer
 from recbole_mwuf.online.outcomes import Added, Observed
+from recbole_mwuf.online.scoring import Scored
 
-__all__ = ["Added", "ItemWarmer", "Observed"]
+__all__ = ["Added", "ItemWarmer", "Observed", "Scored"]

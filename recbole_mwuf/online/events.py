@@ -217,7 +217,7 @@ class EventSet:
 
     def __init__(self, catalog: Catalog, events: Events, ranges: Ranges):
         self.config, self.catalog = catalog.config, catalog
-        self._n_rows = len(events)
+        self.times, self._item_ids = events.times, events.items
         device = self.config["device"]
         self._users, self._items, self._labels, self._start, self._end = (
             torch.from_numpy(column).to(device)
@@ -225,8 +225,14 @@ class EventSet:
         )
 
     def ordered_rows(self, name: str, order: str) -> np.ndarray:
-        """Row numbers of the only set, in the order in which they came in."""
-        return np.arange(self._n_rows)
+        """Row numbers of the only set, in the order in which they came in, or by item."""
+        if order == "item":
+            return np.argsort(self._item_ids, kind="stable")
+        return np.arange(len(self._item_ids))
+
+    def items_of(self, rows: np.ndarray) -> np.ndarray:
+        """The items of some rows, int64."""
+        return self._item_ids[rows]
 
     def batch(self, rows: Tensor, phase: str | None = None) -> Interaction:
         """Some interactions as a model reads them, row numbers ``[B]``."""

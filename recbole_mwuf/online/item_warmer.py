@@ -10,12 +10,10 @@ from threading import RLock
 import numpy as np
 import pandas as pd
 import torch
-from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_mwuf.data import Catalog, ItemState
 from recbole_mwuf.data.atomic_dataset import PADDING
-from recbole_mwuf.data.dataset import HISTORY_END, HISTORY_START
 from recbole_mwuf.data.item_state import Ranges
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table import ItemIDs
@@ -32,6 +30,7 @@ from recbole_mwuf.online.events import (
 from recbole_mwuf.online.locking import alone
 from recbole_mwuf.online.outcomes import Added, Observed
 from recbole_mwuf.online.rebuild import rebuild
+from recbole_mwuf.online.scoring import Pairs, Scored, Scoring
 from recbole_mwuf.online.undo import all_or_nothing
 from recbole_mwuf.parallel import Shard, use_threads
 from recbole_mwuf.trainer import checkpoint
@@ -198,39 +197,35 @@ class ItemWarmer:
 
     @alone
     @torch.no_grad()
-    def score(self, users: Iterable, items: Iterable) -> np.ndarray:
-        """Probabilities that users like items.
+    def score(
+        self,
+        users: Iterable,
+        items: Iterable,
+        uncertainty: bool = False,
+        explore: str | None = None,
+        c: float = 1.0,
+        seed: int | None = None,
+    ) -> np.ndarray | Scored:
+        """Probabilities that users like items; arguments that follow need KalmanWarmUp.
 
         Args:
             users: User tokens, one for every pair; a user that is unknown is scored as padding.
             items: Item tokens, old and new.
+            uncertainty: Whether to return the variances of the logits as well.
+            explore: ``thompson`` or ``ucb``, with ``c`` and ``seed``, as
+                :class:`~recbole_mwuf.online.scoring.Scoring` explains.
 
         Returns:
-            np.ndarray: float32, shape ``[n_pairs]``.
+            np.ndarray | Scored: float32, shape ``[n_pairs]``; with ``uncertainty`` two of them.
 
         Raises:
-            UserError: if an item is unknown or the lengths differ.
+            UserError: if an item is unknown, the lengths differ, or the model has no uncertainty.
         """
-        users = list(users)
-        check_tokens(self.catalog.uid_field, users)
-        user = self.catalog.ids(self.catalog.uid_field, users)
-        item = item_ids(self.catalog, items)
-        if len(user) != len(item):
-            raise UserError(f"score: {len(user)} users but {len(item)} items; give pairs")
-        if not len(item):
-            return np.zeros(0, dtype=np.float32)
-        ranges = self.items.ranges(item)
-        self._show_histories(ranges)
-        if self.model.training:  # walking through all modules takes a while
-            self.model.eval()
-        columns = (user, item, ranges.start, ranges.end)
-        parts = zip(*(self._tensor(c).split(self.config["eval_batch_size"]) for c in columns))
-        scores = [self._scores(*part) for part in parts]
-        return torch.cat(scores).cpu().numpy()
-
-    def _scores(self, users: Tensor, items: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        columns = {**self.catalog.pairs(users, items), **self.catalog.context(users, items)}
-        return self.model.predict(Interaction({**columns, HISTORY_START: start, HISTORY_END: end}))
+        scoring = Scoring(explore, c, seed)
+        scoring.check(self.model, uncertainty)
+        pairs = Pairs(self.catalog, users, items, self.items)
+        self._show_histories(pairs.ranges)
+        return scoring.of(self.model, pairs, uncertainty)
 
     @alone
     @torch.no_grad()

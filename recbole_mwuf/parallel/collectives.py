@@ -50,6 +50,16 @@ def average(tensors: list[Tensor], weight: int) -> list[Tensor]:
     return [mean.view_as(tensor) for mean, tensor in zip(means, tensors)]
 
 
+def total(tensors: list[Tensor]) -> list[Tensor]:
+    """The sum of dense tensors over the processes; every process gets the same bits."""
+    if world_size() == 1:
+        return tensors
+    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+    distributed.all_reduce(flat)
+    sums = flat.split([tensor.numel() for tensor in tensors])
+    return [part.view_as(tensor) for part, tensor in zip(sums, tensors)]
+
+
 def average_gradients(parameters: Iterable[nn.Parameter], loss: Tensor, weight: int) -> Tensor:
     """Give every parameter the gradient of the whole batch.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -18,6 +19,10 @@ from torch import distributed, multiprocessing
 
 from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.errors import UserError
+
+_PATIENCE = 10  # seconds that a process has to end in order
+# it would warn that it ends the other processes when one has failed
+logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
 
 
 def connect(config: Any) -> None:
@@ -59,7 +64,17 @@ def deaf_to_ctrl_c() -> Iterator[None]:
 
 def end_in_order() -> None:
     """Let SIGTERM unwind this process as an exception does: nothing half-written stays."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+    def unwind(*_: object) -> None:
+        end_at_once()  # should it come again
+        sys.exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, unwind)
+
+
+def end_at_once() -> None:
+    """Let SIGTERM end this process: it has nothing left to do, and its exit is not to be told."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def end_with_parent() -> None:
@@ -107,7 +122,8 @@ def launch(function: Callable[[dict], Any], config: Any) -> Any:
         for process in started.processes:
             process.terminate()
         for process in started.processes:
-            process.join()
+            process.join(_PATIENCE)
+            process.kill()
         raise
     outcome = queue.get()
     if isinstance(outcome, UserError):
@@ -124,6 +140,8 @@ def _work(local_rank: int, function: Callable[[dict], Any], shared: dict, queue:
     except UserError as error:
         queue.put(error)
         raise
+    finally:
+        end_at_once()
     if local_rank == 0:
         queue.put(result)
     if distributed.is_initialized():

@@ -14,7 +14,7 @@ from torch import Tensor
 from recbole_mwuf.config import Config
 from recbole_mwuf.data import PHASES, WARM_SETS, ColdStartDataset, InteractionHistory
 from recbole_mwuf.model.base import create_base
-from recbole_mwuf.model.warm_up.stage import Losses, Stage
+from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.parallel import Shard
 from recbole_mwuf.registry import get_method
 from recbole_mwuf.testing.data import NAME
@@ -100,12 +100,14 @@ class Rehearsal:
         return base
 
     def _watch(self) -> None:
-        """Note the items of every loss, and what the method sets when it is told something."""
-        loss = self.model.loss
+        """Note the items that are learned from, and what the method sets when told something."""
 
-        def noted(interaction: Interaction, stage: Stage) -> Losses:
-            self._items |= set(interaction[self.model.ITEM_ID].tolist())
-            return loss(interaction, stage)
+        def noted(learn: Callable[..., Any]) -> Callable[..., Any]:
+            def call(interaction: Interaction, *args: Any) -> Any:
+                self._items |= set(interaction[self.model.ITEM_ID].tolist())
+                return learn(interaction, *args)
+
+            return call
 
         def marked(name: str, function: Callable[..., None]) -> Callable[..., None]:
             def call(*args: Any) -> None:
@@ -117,7 +119,8 @@ class Rehearsal:
         replaced = {"observe": "observe", "start_new_items": "start"}
         for method, name in replaced.items():
             setattr(self.model, method, marked(name, getattr(self.model, method)))
-        setattr(self.model, "loss", noted)  # noqa: B010  (a method, for a type checker)
+        for method in ("loss", "absorb"):
+            setattr(self.model, method, noted(getattr(self.model, method)))
 
     def _snapshot(self) -> dict[str, Tensor]:
         return {name: value.clone() for name, value in self.model.state_dict().items()}

@@ -159,12 +159,12 @@ def check(content: dict, kind: str, name: str) -> None:
         kind: ``base`` or ``warm_up``.
         name: What the message calls the file.
     """
-    if content.get("kind") != kind:
-        found = content.get("kind", "foreign")
+    found, schema = content.get("kind", "foreign"), content.get("schema")
+    if not isinstance(found, str) or found != kind:
         raise UserError(f"{name} holds a {found} model, not a {kind} model")
-    if content.get("schema") != SCHEMA[kind]:
+    if not isinstance(schema, int) or schema != SCHEMA[kind]:
         raise UserError(
-            f"{name} has schema {content.get('schema')}, but this version reads {SCHEMA[kind]}; "
+            f"{name} has schema {schema}, but this version reads {SCHEMA[kind]}; "
             f"train the {kind} model again"
         )
     check_fields(content, kind, name)

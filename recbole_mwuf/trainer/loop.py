@@ -149,10 +149,30 @@ class WarmUpLoop(TrainingLoop):
     def learn(
         self, loader: Loader, stage: Stage, title: str, show_progress: bool, networks: bool = True
     ) -> None:
-        """Steps 4 to 6 on a loader's samples; arguments as in :meth:`start` and :meth:`epoch`."""
+        """Steps 4 to 6 on a loader's samples; arguments as in :meth:`start` and :meth:`epoch`.
+
+        A method that learns in closed form takes one pass, whatever ``warm_up_epochs`` says.
+        """
+        if self.model.closed_form:
+            self.absorb(loader, title, show_progress)
+            return
         self.start(stage, networks)
         for epoch in range(self.config["warm_up_epochs"]):
             self.epoch(loader, self.loss_of(stage), f"{title} {epoch}", show_progress)
+
+    def absorb(self, loader: Loader, title: str, show_progress: bool) -> None:
+        """One pass in which the method learns from each batch outright."""
+        if len(loader) == 0:
+            getLogger().warning(f"{title}: no samples to learn from")
+            return
+        start = perf_counter()
+        if self.model.training:  # walking through all modules takes a while
+            self.model.eval()
+        with _Progress(loader, title, show_progress, n_shards=1) as bar:
+            for batch in bar:
+                self.model.absorb(batch)
+        self.seconds += perf_counter() - start
+        self.samples += loader.sample_size
 
     def loss_of(self, stage: Stage) -> Callable[[Interaction], Losses]:
         """The method's loss of a batch at a stage."""
@@ -177,10 +197,17 @@ class WarmUpLoop(TrainingLoop):
 
 
 class _Progress:
-    """Batches of a loader under a tqdm bar that counts samples."""
+    """Batches of a loader under a tqdm bar that counts samples.
 
-    def __init__(self, loader: Loader, title: str, shown: bool):
-        self.loader = loader
+    Args:
+        loader: The batches.
+        title: Stands before the bar.
+        shown: Whether there is one.
+        n_shards: Processes that each have a part of every batch; default: all.
+    """
+
+    def __init__(self, loader: Loader, title: str, shown: bool, n_shards: int | None = None):
+        self.loader, self.n_shards = loader, n_shards or world_size()
         self.bar = tqdm(
             total=loader.sample_size,
             desc=set_color(f"{title:<12}", "pink"),
@@ -199,4 +226,4 @@ class _Progress:
     def __iter__(self) -> Iterator[Interaction]:
         for batch in self.loader:
             yield batch
-            self.bar.update(len(batch) * world_size())
+            self.bar.update(len(batch) * self.n_shards)

@@ -74,3 +74,10 @@ def test_paired_t_test_by_hand():
     assert paired_p_value([0.6], [0.5]) is None
     with pytest.raises(ValueError, match="2 against 1"):
         paired_p_value([0.6, 0.7], [0.5])
+
+
+def test_equal_differences_have_no_p_value():
+    """As tests on few samples give them: both are 0.1 but for the last bit."""
+    first, second = [0.3, 0.4], [0.2, 0.3]
+    assert 0 < abs((first[0] - second[0]) - (first[1] - second[1])) < 1e-15
+    assert paired_p_value(first, second) is None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from recbole_mwuf.experiment import engine as engines
 from recbole_mwuf.experiment.engine import execute
 from recbole_mwuf.experiment.grid import GridBuilder
 from recbole_mwuf.experiment.progress import Progress
@@ -36,6 +37,7 @@ def builder(settings) -> GridBuilder:
 @pytest.fixture
 def execute_jobs():
     """Executes jobs; returns the folder's results by key and how many failed."""
+    engines._loaded.clear()  # what another test of this process has loaded
 
     def run(jobs, folder="out", engine=None):
         results, engine = ResultFolder(folder), engine or InThisProcess()

@@ -109,11 +109,11 @@ def test_draws_of_other_shapes_are_left_alone():
 
 
 def test_loaders_note_the_whole_batch(make):
-    config, data = make("MeLU", melu_task_size=4, train_batch_size=16)
+    config, data = make("MeLU", train_batch_size=16)
     shard = Shard(1, 2)
     loaders = (
         (SetLoader.training(config, data, "old", shard=shard), 16),
-        (UserTaskLoader(config, data, "old", shard), None),
+        (UserTaskLoader(data, "old", 4, 2, 16, 1, shard), None),
     )
     for loader, whole in loaders:
         *batches, _ = loader

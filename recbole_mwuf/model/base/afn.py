@@ -47,6 +47,8 @@ class AFN(ContextRecommender):
         dataset: A RecBole data set.
     """
 
+    id_coordinates = "log_size"  # in which ID embeddings are normally distributed (KalmanWarmUp)
+
     def __init__(self, config: Any, dataset: Any):
         super().__init__(config, dataset)
         hidden, dropout = config["mlp_hidden_size"], config["dropout_prob"]

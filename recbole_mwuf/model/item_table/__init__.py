@@ -8,6 +8,7 @@ from torch import nn
 from recbole_mwuf.data.protocols import Fields
 from recbole_mwuf.model.item_table.column import ColumnTable
 from recbole_mwuf.model.item_table.contract import ItemIDs, ItemTable
+from recbole_mwuf.model.item_table.coordinates import Coordinates, coordinates_of
 from recbole_mwuf.model.item_table.weight import WeightTable
 
 
@@ -25,4 +26,12 @@ def item_table_of(base: nn.Module, dataset: Fields) -> ItemTable:
     return kind(base, dataset)
 
 
-__all__ = ["ColumnTable", "ItemIDs", "ItemTable", "WeightTable", "item_table_of"]
+__all__ = [
+    "ColumnTable",
+    "Coordinates",
+    "ItemIDs",
+    "ItemTable",
+    "WeightTable",
+    "coordinates_of",
+    "item_table_of",
+]

@@ -18,6 +18,7 @@ from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.item_table import ItemIDs, item_table_of
 from recbole_mwuf.model.objective import objective_of
+from recbole_mwuf.model.warm_up.capabilities import Capabilities
 from recbole_mwuf.model.warm_up.full_sort import scores_of_all_items
 from recbole_mwuf.model.warm_up.item_ids import ItemIDStore
 from recbole_mwuf.model.warm_up.served import Served
@@ -26,7 +27,7 @@ from recbole_mwuf.parallel import Shard
 from recbole_mwuf.settings import Setting, read_search_space
 
 
-class WarmUpMethod(AbstractRecommender):
+class WarmUpMethod(Capabilities, AbstractRecommender):
     """A fixed base whose new items have ID parameters of their own, in ``new_ids``.
 
     Old items are scored with the base's own ID parameters, so their scores are those of the base,
