@@ -1,6 +1,7 @@
 """Which settings make two runs the same, and which a pre-trained base."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from recbole.utils.argument_list import general_arguments, training_arguments
@@ -143,6 +144,7 @@ def test_one_base_for_all_who_may_share_it(resolve):
 
 
 def test_no_shared_base(resolve):
+    Path("base.pth").touch()
     assert base_key(resolve("MeLU")) is None
     assert base_key(resolve("DropoutNet")) is None
     assert base_key(resolve(pretrained_base="base.pth")) is None
