@@ -15,6 +15,7 @@ from torch import nn
 from recbole_mwuf.config import Config
 from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.errors import UserError
+from recbole_mwuf.evaluator.bootstrap import plain_draws
 from recbole_mwuf.evaluator.result import RunResult
 from recbole_mwuf.files import plain_values, set_aside
 from recbole_mwuf.logs import ONLY_IN_FILE, discard_log, start_logging, tell
@@ -26,7 +27,14 @@ from recbole_mwuf.parallel import use_threads
 from recbole_mwuf.parallel.collectives import rank, world_size
 from recbole_mwuf.parallel.processes import connect, launch
 from recbole_mwuf.registry import get_method, import_modules, registered_modules
-from recbole_mwuf.trainer import WarmUpTrainer, checkpoint, pretrain_base, seed_stage, trained_for
+from recbole_mwuf.trainer import (
+    ClockTrainer,
+    WarmUpTrainer,
+    checkpoint,
+    pretrain_base,
+    seed_stage,
+    trained_for,
+)
 from recbole_mwuf.versions import versions
 
 
@@ -52,7 +60,7 @@ def run(
         RunResult: metrics by phase and protocol, timing, settings.
 
     Raises:
-        UserError: if a setting, a file or the data does not fit; the message says what would.
+        UserError: if a setting, a file or the data does not fit.
 
     ``run("MWUF", base="WideDeep", dataset="ml-100k").table()`` is what the command line prints.
     """
@@ -69,7 +77,7 @@ def execute(
 
     Args:
         config: The settings.
-        saved: Whether to write checkpoints and the result file.
+        saved: As in :func:`run`.
         data: The data set, if it has been loaded for an earlier run.
         base_file: Checkpoint of the pre-trained base: read if it is there, written if not.
 
@@ -124,6 +132,8 @@ def _six_steps(
         split=data.split.counts(),
         phases=phases,
         base_phases=base_phases,
+        updates=trainer.updates,
+        auc_draws=plain_draws(trainer.draws),
         timing=_timing(load_s, trained, trainer),
         config=plain_values(config.final_config_dict),
         versions=versions(),
@@ -220,7 +230,8 @@ def _warm_up(
 ) -> tuple[WarmUpTrainer, dict]:
     """Steps 2 to 6 for one method on a trained base: its trainer and the metrics by phase."""
     seed_stage(config)
-    trainer = WarmUpTrainer(config, method(config, data, base).to(config["device"]))
+    kind = WarmUpTrainer if data.split.cut is None else ClockTrainer
+    trainer = kind(config, method(config, data, base).to(config["device"]))
     name, base_name = method.__name__, config["base"]
     if trainer.model.has_meta_training:
         tell("Training", f"{name} on {data.is_old.sum()} old items as if they were new")

@@ -47,7 +47,8 @@ def test_table_and_result_file(command, capsys):
     result = json.loads(Path("r.json").read_text())
     assert set(result) == {
         *("schema", "model", "base", "dataset", "seed", "split", "phases", "base_phases"),
-        *("rela_impr", "timing", "config", "versions", "fingerprint", "checksum"),
+        *("rela_impr", "timing", "updates", "auc_draws", "config", "versions"),
+        *("fingerprint", "checksum"),
     }
     assert result["split"] == {
         "old_items": 4,

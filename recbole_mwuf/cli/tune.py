@@ -25,18 +25,19 @@ def main(options: Namespace) -> int:
 
 def _tune(arguments: list[str], prog: str) -> None:
     try:
+        from recbole_mwuf.experiment import space
         from recbole_mwuf.experiment import tuner as tuning
     except ImportError as error:
         if error.name != "hyperopt":
             raise
         raise UserError(f"{prog} needs hyperopt: pip install hyperopt") from error
     config = Config(config_file_list=with_tuning_defaults(None), arguments=arguments)
-    space = tuning.space_of(config)
+    searched = space.space_of(config)
     with tempfile.TemporaryDirectory() as folder, reserved_ending(config) as ending:
         default = Path(config["checkpoint_dir"], f"hyper-{config.run_name}-{ending}.yaml")
         output = Path(config["output_file"] or default)
         bench = tuning.Bench(Path(folder), arguments)
-        tuner = tuning.Tuner(bench, space, config, [], _show)
+        tuner = tuning.Tuner(bench, searched, config, [], _show)
         tuner.run()
         tuning.save_table(output.with_suffix(".csv"), tuner)
         tuning.save_best(output, tuner, config)

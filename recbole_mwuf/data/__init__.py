@@ -14,7 +14,14 @@ from recbole_mwuf.data.split import (
     ColdStartSplit,
     cold_start_split,
 )
-from recbole_mwuf.data.tasks import QUERY, SUPPORT, ItemTaskLoader, UserTaskLoader
+from recbole_mwuf.data.tasks import (
+    QUERY,
+    SUPPORT,
+    ItemTaskLoader,
+    UserQueryLoader,
+    UserTaskLoader,
+    latest_rows,
+)
 
 __all__ = [
     "EVENT_TIME",
@@ -35,7 +42,9 @@ __all__ = [
     "ItemTaskLoader",
     "Loader",
     "SetLoader",
+    "UserQueryLoader",
     "UserTaskLoader",
     "cold_start_split",
+    "latest_rows",
     "load_unless_kept",
 ]

@@ -26,7 +26,7 @@ _SETTINGS = (
     *dataset_arguments,
     *("dataset", "data_path", "data_files", "device", "numerical_features", "discretization"),
     *("encoding", "max_seq_length"),
-    *("old_item_threshold", "phase_size", "validation_items", "score_validation"),
+    *("old_item_threshold", "phase_size", "validation_items", "score_validation", "timeline_cut"),
     *TASTE_SETTINGS,
 )
 HISTORY_START = "history_start"
@@ -106,6 +106,7 @@ class ColdStartDataset(AtomicDataset):
             self.item_num,
             self.config["validation_items"],
             self.config["score_validation"],
+            self.config["timeline_cut"],
         )
         self._check_labels(labels[self.split.rows("old")])
         self.history = InteractionHistory(self.split, inter[self.uid_field].to_numpy(), labels)
@@ -126,6 +127,16 @@ class ColdStartDataset(AtomicDataset):
         self._first = torch.from_numpy(history.first).to(device)
         self._position = torch.from_numpy(history.position).to(device)
         self._seen = {p: torch.from_numpy(history.seen(p)).to(device) for p in PHASES}
+        self._sets: dict[str, np.ndarray] = {}
+
+    def _seen_after(self, phase: str) -> torch.Tensor:
+        if phase not in self._seen:  # a moment of the clock
+            self._seen[phase] = torch.from_numpy(self.history.seen(phase)).to(self._first.device)
+        return self._seen[phase]
+
+    def add_set(self, name: str, rows: np.ndarray) -> None:
+        """Give some rows a name that stands beside the split's sets."""
+        self._sets[name] = rows
 
     def batch(self, rows: torch.Tensor, phase: str | None = None) -> Interaction:
         """Interactions with user and item features and the range of their item's history.
@@ -154,7 +165,7 @@ class ColdStartDataset(AtomicDataset):
         end = (
             self._position.index_select(0, rows)
             if phase is None
-            else self._seen[phase].index_select(0, items)
+            else self._seen_after(phase).index_select(0, items)
         )
         taste = {} if self.taste is None else self.taste.columns(rows, phase)
         return {HISTORY_START: self._first.index_select(0, items), HISTORY_END: end, **taste}
@@ -187,7 +198,7 @@ class ColdStartDataset(AtomicDataset):
 
     def ordered_rows(self, name: str, order: str = "data") -> np.ndarray:
         """Row numbers of a set, in order of ``data``, ``time``, ``user`` or ``item``."""
-        rows = self.split.rows(name)
+        rows = self._sets[name] if name in self._sets else self.split.rows(name)
         if order == "time":
             return rows[np.argsort(self.times[rows], kind="stable")]
         if order == "user":

@@ -28,6 +28,7 @@ class InteractionHistory:
 
     def __init__(self, split: ColdStartSplit, users: np.ndarray, labels: np.ndarray):
         self.split = split
+        self._moments: dict[str, np.ndarray] = {}
         self.users = np.asarray(users, dtype=np.int64)[split.order]
         self.labels = np.asarray(labels, dtype=np.float32)[split.order]
         self.first = split.first[:-1]
@@ -41,14 +42,33 @@ class InteractionHistory:
         shown ``0, K, 2K, 3K`` rows after cold, warm-a, warm-b, warm-c; other items none.
 
         Args:
-            phase: One of :data:`~recbole_mwuf.data.split.PHASES`.
+            phase: One of :data:`~recbole_mwuf.data.split.PHASES`, or a moment.
 
         Returns:
             np.ndarray: int64, shape ``[n_items]``; exclusive end in :attr:`users`.
         """
-        consumed = PHASES.index(phase) * self.split.phase_size
-        after_old = np.where(self.split.is_old, self.split.first[1:], self.first)
-        return np.where(self.split.is_new, self.first + consumed, after_old)
+        if phase in self._moments:
+            return self._moments[phase]
+        return self._after(np.full(len(self.first), PHASES.index(phase)))
+
+    def _after(self, consumed: np.ndarray) -> np.ndarray:
+        known = np.where(self.split.is_new, consumed * self.split.phase_size, self.split.n_known)
+        return self.first + known
+
+    def add_moment(self, name: str, consumed: np.ndarray) -> None:
+        """Give a moment of the clock a name that stands beside the phases.
+
+        Args:
+            name: Is taken wherever a phase is.
+            consumed: Warm-up sets that each new item has been learned from, ``[n_items]``.
+        """
+        self._moments[name] = self._after(consumed)
+
+    def known_rows(self, phase: str) -> np.ndarray:
+        """Rows of the data that are known once a phase has been consumed, in their order."""
+        item = self.split.items_in_order()
+        known = np.arange(len(self.users)) < self.seen(phase)[item]
+        return np.sort(self.split.order[known])
 
     def before(self, rows: np.ndarray) -> np.ndarray:
         """Where the strictly earlier interactions of each row's item end: for training on it."""

@@ -28,6 +28,8 @@ class ColdStartSplit:
         order: int64, shape ``[n_rows]``; rows sorted by item, then time, then row number.
         first: int64, shape ``[n_items + 1]``; item ``i`` owns ``order[first[i]:first[i + 1]]``.
         phase_size: K, the samples of a new item in each warm-up phase.
+        n_known: int64, shape ``[n_items]``; an item's first rows that pre-training may know of.
+        cut: Moment T that cuts the data; None if the split does not follow one clock.
     """
 
     set_of_row: np.ndarray
@@ -37,6 +39,8 @@ class ColdStartSplit:
     order: np.ndarray
     first: np.ndarray
     phase_size: int
+    n_known: np.ndarray
+    cut: float | None = None
 
     def rows(self, name: str) -> np.ndarray:
         """Rows of one of :data:`SETS`, or of the held-out items, in the order of the data."""
@@ -77,6 +81,7 @@ def cold_start_split(
     n_items: int | None = None,
     validation_items: float | None = None,
     score_validation: bool = False,
+    timeline_cut: float | None = None,
 ) -> ColdStartSplit:
     """Split interactions into old items, three warm-up phases and a test set.
 
@@ -96,6 +101,10 @@ def cold_start_split(
         validation_items: Share of the new items that is held out; 0 or None for none.
         score_validation: Whether the held-out items go through the phases and the others take
             no part, for tuning; else the other way round.
+        timeline_cut: Share of the rows before the moment T that cuts the data; None for the
+            paper's split. With it, an item is old if it has more than N rows before T, of which
+            pre-training knows nothing later; new if its first row is at T or later and it has
+            more than 3K.
 
     Returns:
         ColdStartSplit: the group of every row and of every item.
@@ -119,8 +128,10 @@ def cold_start_split(
     if np.isnan(times.astype(np.float64)).any():
         raise UserError("the time field has empty values; every interaction needs a time")
     counts = np.bincount(items, minlength=n_items or 0)
-    is_old = counts > old_item_threshold
-    is_new = (counts > 3 * phase_size) & ~is_old
+    cut = None if timeline_cut is None else float(np.quantile(times, timeline_cut, method="higher"))
+    n_known = counts if cut is None else np.bincount(items[times < cut], minlength=len(counts))
+    is_old = n_known > old_item_threshold
+    is_new = (counts > 3 * phase_size) & (~is_old if cut is None else n_known == 0)
     _check_groups(counts, is_old, is_new, old_item_threshold, phase_size)
     is_validation = _held_out(is_new, validation_items or 0)
     if score_validation and not validation_items:
@@ -132,9 +143,12 @@ def cold_start_split(
     rank = np.empty(len(items), dtype=np.int64)
     rank[order] = np.arange(len(items)) - first[items[order]]
     phase = np.minimum(rank // phase_size, 3) + 1
-    set_of_row = np.where(is_old[items], 0, np.where(is_new[items], phase, UNUSED))
+    set_of_row = np.where(is_new[items], phase, UNUSED)
+    set_of_row[is_old[items] & (rank < n_known[items])] = 0
     return ColdStartSplit(
-        set_of_row.astype(np.int8), is_old, is_new, is_validation, order, first, phase_size
+        *(set_of_row.astype(np.int8), is_old, is_new, is_validation, order, first, phase_size),
+        np.where(is_old, n_known, 0),
+        cut,
     )
 
 

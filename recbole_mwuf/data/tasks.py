@@ -123,11 +123,102 @@ class UserTaskLoader:
             yield part_of(batch, self.shard, len(whole_chunk))
 
     def _batch(self, order: np.ndarray, start: np.ndarray, length: np.ndarray) -> Interaction:
-        device = self.dataset.config["device"]
         step = np.arange(self.size)
         rows = self.rows[order[start + np.minimum(step, length - 1)]]
-        batch = self.dataset.batch(torch.from_numpy(rows.ravel()).to(device))
         is_support = step < length // 2
-        for name, chosen in ((SUPPORT, is_support), (QUERY, ~is_support & (step < length))):
-            batch[name] = torch.from_numpy(chosen.astype(np.float32).ravel()).to(device)
-        return batch
+        return _task_batch(self.dataset, rows, is_support, ~is_support & (step < length))
+
+
+class UserQueryLoader:
+    """Batches of users' tasks in a warm-up phase: what they showed before, and all rows of now.
+
+    A task's support is what its user has shown before the phase, the latest half a task at most,
+    perhaps nothing; its queries are rows of the phase. Every row of the phase is a query of one
+    task.
+
+    Args:
+        dataset: The split data set.
+        phase: The warm-up set.
+        before: The phase, or moment, whose samples are known before it.
+        task_size: Samples in a task, half of them support.
+        batch_size: Queries in a batch.
+        seed: Seed of the shuffling.
+        shard: Which of several processes this is.
+    """
+
+    def __init__(
+        self,
+        dataset: ColdStartDataset,
+        phase: str,
+        before: str,
+        task_size: int,
+        batch_size: int,
+        seed: int,
+        shard: Shard = Shard(),  # noqa: B008
+    ):
+        self.dataset, self.shard = dataset, shard
+        n_support = task_size // 2
+        self.n_queries = task_size - n_support
+        self.tasks_in_batch = max(1, batch_size // self.n_queries)
+        self.random = np.random.default_rng(seed)
+        self.rows = dataset.ordered_rows(phase, "user")
+        self.users = dataset.inter_feat[dataset.uid_field].cpu().numpy()[self.rows]
+        self.support, self.known = latest_rows(dataset, before, n_support)
+        first = np.searchsorted(self.users, self.users)  # where the row's user begins
+        place = np.arange(len(self.users)) - first
+        self.starts = np.flatnonzero(place % self.n_queries == 0)
+        self.lengths = np.diff(np.append(self.starts, len(self.users)))
+        self.sample_size = len(self.rows)
+
+    def __len__(self) -> int:
+        return -(-len(self.starts) // self.tasks_in_batch)
+
+    def __iter__(self) -> Iterator[Interaction]:
+        order = np.lexsort((self.random.random(len(self.rows)), self.users))
+        tasks = self.random.permutation(len(self.starts))
+        for whole_chunk in np.array_split(tasks, len(self)) if len(tasks) else []:
+            batch = self._batch(order, self.shard.of(whole_chunk))
+            yield part_of(batch, self.shard, len(whole_chunk))
+
+    def _batch(self, order: np.ndarray, tasks: np.ndarray) -> Interaction:
+        step = np.arange(self.n_queries)
+        start, length = self.starts[tasks, None], self.lengths[tasks, None]
+        queries = self.rows[order[start + np.minimum(step, length - 1)]]
+        users = self.users[self.starts[tasks]]
+        known = self.known[users]
+        rows = np.concatenate([self.support[users], queries], axis=1)
+        is_support = np.concatenate([known, np.zeros_like(queries, dtype=bool)], axis=1)
+        is_query = np.concatenate([np.zeros_like(known), step < length], axis=1)
+        return _task_batch(self.dataset, rows, is_support, is_query)
+
+
+def latest_rows(dataset: ColdStartDataset, phase: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every user's latest rows among those that are known once a phase has been consumed.
+
+    Args:
+        dataset: The split data set.
+        phase: The phase, or a moment.
+        size: Rows of a user at most.
+
+    Returns:
+        tuple: rows, int64 ``[n_users, size]``, latest first; which of them there are, bool.
+    """
+    known = dataset.history.known_rows(phase)
+    users = dataset.inter_feat[dataset.uid_field].cpu().numpy()[known]
+    order = np.lexsort((dataset.times[known], users))
+    last = np.cumsum(np.bincount(users, minlength=dataset.user_num))
+    count = np.diff(last, prepend=0)
+    back = np.arange(size)
+    position = np.maximum(last[:, None] - 1 - back, 0)
+    return known[order][position], back < count[:, None]
+
+
+def _task_batch(
+    dataset: ColdStartDataset, rows: np.ndarray, is_support: np.ndarray, is_query: np.ndarray
+) -> Interaction:
+    """Tasks ``[n_tasks, rows]`` as one batch with the columns :data:`SUPPORT` and :data:`QUERY`."""
+    device = dataset.config["device"]
+    batch = dataset.batch(torch.from_numpy(rows.ravel()).to(device))
+    for name, chosen in ((SUPPORT, is_support), (QUERY, is_query)):
+        batch[name] = torch.from_numpy(chosen.astype(np.float32).ravel()).to(device)
+    return batch

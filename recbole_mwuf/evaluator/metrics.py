@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from logging import getLogger
 from typing import Any
 
@@ -92,3 +93,22 @@ def paired_p_value(first: list[float], second: list[float]) -> float | None:
     if len(first) < 2 or np.ptp(np.subtract(first, second)) < _ROUNDING:
         return None
     return float(ttest_rel(first, second).pvalue)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's correction for several tests (Holm, 1979): adjusted p values in the same order.
+
+    Args:
+        p_values: Of the tests of a table; None where there was no test.
+
+    Examples:
+        >>> holm([0.01, 0.04, None, 0.03])
+        [0.03, 0.06, None, 0.06]
+    """
+    tested = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, i) in enumerate(tested):
+        largest = max(largest, min(1.0, p * (len(tested) - rank)))
+        adjusted[i] = largest
+    return adjusted

@@ -11,7 +11,7 @@ from recbole_mwuf.data.split import PHASES
 from recbole_mwuf.evaluator.metrics import rela_impr
 from recbole_mwuf.files import write_json
 
-SCHEMA = 1
+SCHEMA = 2
 PROTOCOLS = ("next_phase", "fixed_test")
 _NOT_IN_EVERY_FILE = {"fingerprint", "checkpoint"}
 # how long it took and where it was written may be told otherwise later
@@ -25,6 +25,10 @@ class RunResult:
     Attributes:
         phases: ``phase -> protocol -> metric -> value`` of the model.
         base_phases: The same of the base without warm-up; None if it was not run.
+        updates: By warm-up set, how often the row of a new item was updated, mean over the items;
+            0 where rows do not learn by gradient steps.
+        auc_draws: ``phase -> protocol``: the AUC of every draw of a bootstrap over items; empty
+            without ``bootstrap_draws``.
         timing: Seconds, samples per second and peak memory.
         versions: Of the code that made the figures, and of libraries.
         fingerprint: Of the data, in parts (:mod:`recbole_mwuf.data.fingerprint`).
@@ -38,6 +42,8 @@ class RunResult:
     split: dict
     phases: dict
     base_phases: dict | None
+    updates: dict
+    auc_draws: dict
     timing: dict
     config: dict
     versions: dict

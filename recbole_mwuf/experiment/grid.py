@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from recbole_mwuf.config import Config
@@ -52,6 +52,7 @@ class Section:
         show: ``table`` or ``figure``.
         proposed: The warm-up method that is compared with all others, its baselines; empty if
             there is none.
+        tune: How its rows are tuned first: ``trials`` and ``validation_items``; None: they are not.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Section:
     show: str
     rows: list[Row]
     proposed: str = ""
+    tune: dict | None = None
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,15 @@ class GridBuilder:
     def preset(self, name: str) -> Section:
         """A preset of ``properties/experiment.yaml`` that is not a list of others."""
         content = presets()[name]
-        if "rows" in content:
-            rows = [self._row(**row) for row in content["rows"]]
+        like = {**presets().get(content.get("like"), {}), **content}
+        if "rows" in like:
+            rows = [self._row(**row) for row in like["rows"]]
         else:
-            rows = self._panels(content["bases"], content["models"])
-        return Section(name, content["title"], content["show"], rows, content["proposed"])
+            rows = self._panels(like["bases"], like["models"])
+        if shared := like.get("settings"):
+            rows = [self.changed(row, {**shared, **row.given}) for row in rows]
+        proposed, tune = like["proposed"], like.get("tune")
+        return Section(name, like["title"], like["show"], rows, proposed, tune)
 
     def own(self, models: list[str], bases: list[str | None]) -> Section:
         """Every method on every base, and the plain bases beside them, as RelaImpr needs them.
@@ -127,7 +133,7 @@ class GridBuilder:
         names = [base or self._resolve(methods[0], None, {})["base"] for base in bases if methods]
         rows = self._panels(names, methods)
         rows += [self._row(model) for model in models if model not in [*methods, *names]]
-        return Section("grid", "Own grid", "table", rows, *methods[:1])
+        return Section("grid", "Own grid", "table", rows, next(iter(methods), ""))
 
     def jobs(self, sections: list[Section], seeds: list[int]) -> list[Job]:
         """The runs of some sections, each once, seed by seed: what is complete grows evenly."""
@@ -168,6 +174,11 @@ class GridBuilder:
         resolved = self._resolve(model, base if is_warm_up_method(model) else None, given)
         name = f"{model}({resolved['base']})" if is_warm_up_method(model) else model
         return Row(label or name, panel, given, resolved)
+
+    def changed(self, row: Row, settings: dict) -> Row:
+        """A row with other settings over its own."""
+        given = {**row.given, **settings}
+        return replace(row, given=given, resolved=self._resolve(row.model, row.base, given))
 
     def _resolve(self, model: str, base: str | None, given: dict) -> dict:
         key = json.dumps([model, base, given])

@@ -32,7 +32,7 @@ _AFTER_PRETRAINING = {
     # early stopping goes by the metric
     *(name for name in evaluation_arguments if name != "valid_metric"),
     *("model", "warm_up_epochs", "warm_up_optimizer", "warm_up_learning_rate"),
-    *("warm_up_first_order", "old_item_mean"),
+    *("warm_up_first_order", "warm_up_rows", "old_item_mean"),
 }
 
 

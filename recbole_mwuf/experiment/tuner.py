@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import csv
 import itertools
 from collections.abc import Callable
@@ -19,15 +18,9 @@ from recbole_mwuf.config import Config, tuning_defaults, with_tuning_defaults
 from recbole_mwuf.data import ColdStartDataset, load_unless_kept
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.experiment.keys import base_key
+from recbole_mwuf.experiment.space import Space, expressions_of
 from recbole_mwuf.experiment.trial import objective_function
 from recbole_mwuf.files import atomic_write, plain_values
-from recbole_mwuf.registry import get_method
-
-# how many numbers describe a range
-_NUMBERS = {"choice": 0, "uniform": 2, "quniform": 3, "loguniform": 2}
-
-
-Space = dict[str, tuple[str, list]]  # name -> kind, values
 
 
 class Trial(NamedTuple):
@@ -35,67 +28,6 @@ class Trial(NamedTuple):
 
     params: dict
     score: float
-
-
-def read_space(text: str, source: str) -> Space:
-    """Read a search space in RecBole's format: ``name kind values`` on every line.
-
-    Args:
-        text: For ``choice`` the values are a Python list; for ``uniform``, ``loguniform`` (both
-            ``low,high``, the latter of the logarithm) and ``quniform`` (``low,high,step``) they
-            are numbers.
-        source: What the messages call the text.
-
-    Returns:
-        dict: ``name -> (kind, values)`` in the order of the file.
-
-    Raises:
-        UserError: if the text is empty or holds anything else.
-    """
-    space = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip() and not line.startswith("#"):
-            name, kind, values = _read_line(line, f"{source}, line {number}")
-            space[name] = (kind, values)
-    if not space:
-        raise UserError(f"{source} names no setting to search")
-    return space
-
-
-def space_of(config: Config) -> Space:
-    """The search space of a run: the user's ``params_file``, else what the method declares.
-
-    Raises:
-        UserError: if there is none, or it cannot be read.
-    """
-    file = config["params_file"]
-    if file is None:
-        text = get_method(config["model"]).search_space_text()
-        if text is None:
-            raise UserError(f"model={config['model']} declares no search space: give params_file")
-        return read_space(text, f"the search space of {config['model']}")
-    try:
-        text = Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"params_file: cannot read '{file}': {error}") from error
-    return read_space(text, f"params_file '{file}'")
-
-
-def _read_line(line: str, where: str) -> tuple[str, str, list]:
-    parts = line.split(maxsplit=2)
-    if len(parts) < 3 or parts[1] not in _NUMBERS:
-        raise UserError(f"{where}: '{line}' is not 'name {'|'.join(_NUMBERS)} values'")
-    name, kind, text = parts
-    try:
-        values = list(ast.literal_eval(text))
-        if kind != "choice":
-            values = [float(value) for value in values]
-    except (ValueError, SyntaxError, TypeError):
-        values = []
-    if not values or len(values) != (_NUMBERS[kind] or len(values)):
-        example = "['a','b']" if kind == "choice" else "0.1,0.9" + ",0.1" * (kind == "quniform")
-        raise UserError(f"{where}: '{text}' are no values for {kind}; write such as {example}")
-    return name, kind, values
 
 
 class Bench:
@@ -158,9 +90,7 @@ class Tuner(HyperTuning):
             algo=config["algo"],
             early_stop=config["early_stop"],
         )
-        for name, (kind, values) in space.items():
-            if kind == "quniform" and all(value.is_integer() for value in values):
-                self.space[name] = hyperopt.pyll.scope.int(self.space[name])
+        self.space = expressions_of(space)
         self.max_evals = config["max_evals"]
         if config["algo"] == "bayes":  # hyperopt draws 20 at random first: all of a short search
             startup = min(20, max(1, self.max_evals // 3))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from recbole_mwuf.data import Catalog, ItemState
 from recbole_mwuf.trainer.loop import WarmUpLoop
 from recbole_mwuf.trainer.optimizer import row_wise
+from recbole_mwuf.trainer.row_wise_adam import RowWiseAdam
 
 PutBack = Callable[[], Any]
 
@@ -91,7 +92,7 @@ def _kept_loop(loop: WarmUpLoop, rows: Tensor, n_items: int) -> PutBack:
         states = {table: dict(state) for table, state in optimizer.state.items()}
         put_back.append(_replacer(optimizer.state, states))
         for table, state in states.items():
-            by_rows = optimizer is loop.optimizer.row_wise and len(table) == n_items
+            by_rows = isinstance(optimizer, RowWiseAdam) and len(table) == n_items
             for value in state.values():
                 if isinstance(value, Tensor):
                     put_back.append(_kept(value, rows, by_rows and value.dim() > 0))

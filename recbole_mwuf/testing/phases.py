@@ -14,7 +14,7 @@ from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.online import ItemWarmer
 from recbole_mwuf.testing.common import FLOAT_ERROR, Conformance, Course, moves_base
-from recbole_mwuf.testing.rehearsal import Rehearsal, another_future
+from recbole_mwuf.testing.rehearsal import OLD_ROWS, Rehearsal, another_future
 
 
 class PhasesConformance(Conformance):
@@ -27,7 +27,8 @@ class PhasesConformance(Conformance):
         model = course.rehearsal.model
         for step in course.rehearsal.steps:
             learns = model.learns_at(step.stage) if step.stage else ()
-            declared = {*learns, *model.assigns, *(["new_ids"] if step.name == "start" else [])}
+            rows = ["new_ids"] if step.name in ("start", OLD_ROWS) else []
+            declared = {*learns, *model.assigns, *rows}
             assert step.parts <= declared, (
                 f"{step.name}: {sorted(step.parts - declared)} moved, which neither `learns` at "
                 "this stage nor `assigns` names"
@@ -42,13 +43,14 @@ class PhasesConformance(Conformance):
         )
         tables = _item_tables(rehearsal.model)
         for step in rehearsal.steps:
-            group = old if step.stage is Stage.META_TRAIN else new
+            of_old = step.stage is Stage.META_TRAIN or step.name == OLD_ROWS
+            group = old if of_old else new
             assert step.items <= group, f"{step.name}: samples of items of another group"
             for name in tables & set(step.moved):
                 moved = set(step.moved[name].nonzero().flatten().tolist())
                 if step.name == "start":
                     assert not moved & old, f"start: rows of old items in {name} moved"
-                elif step.stage is not None:
+                elif step.stage is not None or step.name == OLD_ROWS:
                     assert moved <= step.items, f"{step.name}: other items' rows in {name} moved"
 
     def test_old_items_keep_their_scores(self, course: Course) -> None:

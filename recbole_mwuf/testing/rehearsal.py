@@ -20,6 +20,8 @@ from recbole_mwuf.registry import get_method
 from recbole_mwuf.testing.data import NAME
 from recbole_mwuf.trainer import BaseTrainer, WarmUpTrainer, seed_stage
 
+OLD_ROWS = "old rows"  # the step in which old items' rows in φ_new learn
+
 
 class Step(NamedTuple):
     """What a step of a run changed.
@@ -139,8 +141,7 @@ class Rehearsal:
     def phases(self) -> Iterator[str]:
         """Steps 2 to 6: after each phase the model is as it scores what comes next."""
         try:
-            self.trainer.meta_train(self.data)
-            self._mark("meta-training", Stage.META_TRAIN)
+            self._step_2()
             self.trainer.start_new_items(self.data)
             yield PHASES[0]
             for phase in WARM_SETS:
@@ -149,6 +150,20 @@ class Rehearsal:
                 yield phase
         finally:
             self.trainer.tensorboard.close()
+
+    def _step_2(self) -> None:
+        """Meta-training, then what the protocol adds for equal terms: old items' rows learn."""
+        train_rows = self.trainer.loop.train_rows
+
+        def between(*args: Any) -> None:
+            self._mark("meta-training", Stage.META_TRAIN)
+            train_rows(*args)
+            self._mark(OLD_ROWS, None)
+
+        self.trainer.loop.train_rows = between  # type: ignore[method-assign]
+        self.trainer.meta_train(self.data)
+        if self.steps[-1].name != OLD_ROWS:
+            self._mark("meta-training", Stage.META_TRAIN)
 
     def scores(self, phase: str, **columns: Tensor) -> Tensor:
         """The model's scores of all rows as they are now; columns replace those of the batch."""

@@ -10,7 +10,7 @@ from typing import Any, Union
 import torch
 from recbole.data.interaction import Interaction
 from recbole.utils import set_color
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 from tqdm import tqdm
 
 from recbole_mwuf.data.protocols import Loader
@@ -18,9 +18,15 @@ from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.model.warm_up.stage import Losses, Stage
 from recbole_mwuf.parallel import whole_batch_draws
 from recbole_mwuf.parallel.collectives import average_gradients, average_statistics, world_size
-from recbole_mwuf.trainer.optimizer import OptimizerGroup, build_optimizer
+from recbole_mwuf.trainer.optimizer import (
+    OptimizerGroup,
+    build_optimizer,
+    grow_rows,
+    row_optimizer,
+)
 
 Loss = Union[float, tuple[float, ...]]
+ROWS = "new_ids"  # the module of the new items' ID parameters
 
 
 class TrainingLoop:
@@ -111,40 +117,71 @@ class TrainingLoop:
 class WarmUpLoop(TrainingLoop):
     """Lets a method learn what it may learn at a stage, and nothing else.
 
+    How the rows of new items learn is the protocol's, the same for every method, the plain base
+    included: their optimiser has run over old items' rows in step 2 and goes on (``continued``), or
+    starts anew for every warm-up set (``fresh``).
+
     Args:
-        config: As in :class:`TrainingLoop`; also ``warm_up_optimizer``,
+        config: As in :class:`TrainingLoop`; also ``warm_up_optimizer``, ``warm_up_rows``,
             ``warm_up_learning_rate``, ``warm_up_epochs``.
         model: The method.
+
+    Attributes:
+        row_updates: Updates of items' rows since it was last set to 0: an item in a batch is one.
     """
 
     model: WarmUpMethod
 
     def __init__(self, config: Any, model: WarmUpMethod):
+        self._fresh = config["warm_up_optimizer"] == "fresh"
+        self._rows: optim.Optimizer | None = None
+        self._networks: tuple[tuple[str, ...], OptimizerGroup] | None = None
+        self.row_updates = 0
+        if config["warm_up_rows"] == "dense":
+            model.new_ids.make_dense()
         super().__init__(config, model)
-        self._fresh_optimizer = config["warm_up_optimizer"] == "fresh"
-        self._learning: tuple[str, ...] | None = None  # nothing has learned yet
 
     def start(self, stage: Stage, networks: bool = True) -> None:
         """Let the modules of a stage learn.
-
-        The optimiser of an earlier stage goes on if it moved the same modules: Algorithm 1 is one
-        loop, first over the old items, then over the new ones as they come.
 
         Args:
             stage: What comes next.
             networks: Whether modules other than the new items' ID parameters learn as well.
         """
-        learns = self.model.learns_at(stage)
-        for name, module in self.model.named_children():
-            module.requires_grad_(name in learns)
-        if learns != self._learning or self._fresh_optimizer:
-            self.optimizer = self.new_optimizer()
-        self._learning = learns
+        self._learn(self.model.learns_at(stage))
         if stage is not Stage.META_TRAIN and self.config["warm_up_learning_rate"] is not None:
             self.optimizer.set_row_wise_learning_rate(self.config["warm_up_learning_rate"])
         if not networks:
             for name, module in self.model.named_children():
-                module.requires_grad_(name in learns and name == "new_ids")
+                if name != ROWS:
+                    module.requires_grad_(False)
+
+    def _learn(self, names: tuple[str, ...]) -> None:
+        """Let modules learn; their optimisers go on if they may."""
+        modules = dict(self.model.named_children())  # a method may leave out some that it names
+        for name, module in modules.items():
+            module.requires_grad_(name in names)
+        others = tuple(name for name in modules if name in names and name != ROWS)
+        if self._fresh:
+            self._rows = self._networks = None
+        if ROWS in names and self._rows is None:
+            self._rows = row_optimizer(self.config, self.model.new_ids)
+        if self._networks is None or self._networks[0] != others:
+            learning = nn.ModuleList(modules[name] for name in others)
+            self._networks = (others, build_optimizer(self.config, learning))
+        rows = self._rows if ROWS in names else None
+        self.optimizer = self._networks[1].with_rows(rows)
+
+    def train_rows(self, loader: Loader, show_progress: bool) -> None:
+        """Step 2 of a method whose step 2 does not move rows: old items' rows in φ_new learn.
+
+        So its optimiser stands where that of a method stands whose step 2 does move them. The new
+        items' rows stay as they are.
+        """
+        self._learn((ROWS,))
+        for epoch in range(self.config["meta_epochs"] or 1):
+            loss = self.loss_of(Stage.WARM_UP)
+            self.epoch(loader, loss, f"Old rows {epoch}", show_progress)
 
     def learn(
         self, loader: Loader, stage: Stage, title: str, show_progress: bool, networks: bool = True
@@ -176,12 +213,24 @@ class WarmUpLoop(TrainingLoop):
 
     def loss_of(self, stage: Stage) -> Callable[[Interaction], Losses]:
         """The method's loss of a batch at a stage."""
-        return lambda batch: self.model.loss(batch, stage)
+
+        def loss(batch: Interaction) -> Losses:
+            if stage is Stage.WARM_UP and self.model.new_ids.embedding.weight.requires_grad:
+                self.row_updates += len(batch[self.model.ITEM_ID].unique())
+            return self.model.loss(batch, stage)
+
+        return loss
 
     def state(self) -> list[dict]:
         """The optimiser that the next warm-up set goes on with; empty if it starts anew."""
-        goes_on = self._learning == self.model.learns_at(Stage.WARM_UP)
-        return self.optimizer.state_dicts() if goes_on and not self._fresh_optimizer else []
+        names = self.model.learns_at(Stage.WARM_UP)
+        modules = dict(self.model.named_children())
+        others = tuple(name for name in modules if name in names and name != ROWS)
+        stands = self._networks is not None and self._networks[0] == others
+        if self._fresh or not stands or (ROWS in names and self._rows is None):
+            return []
+        rows = self._rows if ROWS in names else None
+        return self._networks[1].with_rows(rows).state_dicts()  # type: ignore[index]
 
     def resume(self, state: list[dict]) -> None:
         """Go on with an optimiser that was saved."""
@@ -192,8 +241,8 @@ class WarmUpLoop(TrainingLoop):
     def grow(self, n_items: int) -> None:
         """Make room for more items in the model and in an optimiser that goes on."""
         self.model.grow(n_items)
-        if self._learning is not None:
-            self.optimizer.grow()
+        if self._rows is not None:
+            grow_rows(self._rows)
 
 
 class _Progress:

@@ -46,6 +46,27 @@ def build_optimizer(config: Any, model: nn.Module) -> OptimizerGroup:
     )
 
 
+def row_optimizer(config: Any, rows: nn.Module) -> optim.Optimizer:
+    """The optimiser of the new items' ID parameters: row-wise, or dense as RecBole's.
+
+    Args:
+        config: Uses ``warm_up_rows``, ``learning_rate``.
+        rows: Their tables.
+    """
+    tables, rate = list(rows.parameters()), config["learning_rate"]
+    if config["warm_up_rows"] == "dense":
+        return optim.Adam(tables, lr=rate)
+    return RowWiseAdam(tables, lr=rate)
+
+
+@torch.no_grad()
+def grow_rows(optimizer: optim.Optimizer) -> None:
+    """Follow ID tables that have got more rows: these have not moved yet."""
+    for table, state in optimizer.state.items():
+        for name in ("exp_avg", "exp_avg_sq"):
+            state[name] = resized(state[name], *table.shape)
+
+
 def row_wise(model: nn.Module) -> list[torch.Tensor]:
     """Tables whose gradient has only the rows of a batch."""
     return [m.weight for m in model.modules() if isinstance(m, nn.Embedding) and m.sparse]
@@ -61,7 +82,7 @@ class OptimizerGroup:
     """
 
     def __init__(self, row_wise: torch.optim.Optimizer | None, dense: torch.optim.Optimizer | None):
-        self.row_wise = row_wise
+        self.row_wise, self.dense = row_wise, dense
         self._all = [optimizer for optimizer in (row_wise, dense) if optimizer is not None]
         if isinstance(dense, torch.optim.Adam):
             for group in dense.param_groups:
@@ -114,11 +135,9 @@ class OptimizerGroup:
         for optimizer, state in zip(self._all, states):
             optimizer.load_state_dict(state)
 
-    def grow(self) -> None:
-        """Follow ID tables that have got more rows: these have not moved yet."""
-        for table, state in self.row_wise.state.items() if self.row_wise is not None else ():
-            for name in ("exp_avg", "exp_avg_sq"):
-                state[name] = resized(state[name], *table.shape)
+    def with_rows(self, rows: optim.Optimizer | None) -> OptimizerGroup:
+        """This group's dense part beside another optimiser of ID tables."""
+        return OptimizerGroup(rows, self.dense)
 
     def set_row_wise_learning_rate(self, learning_rate: float) -> None:
         """Change the learning rate of the ID tables from the next step on."""

@@ -86,5 +86,5 @@ def test_settings_of_a_row_go_before_those_of_all_runs(settings):
 
 
 def test_unknown_preset():
-    with pytest.raises(UserError, match="no preset 'table2'; use all, table1"):
+    with pytest.raises(UserError, match="no preset 'table2'; use all, all_fresh, table1"):
         expand(["table2"])

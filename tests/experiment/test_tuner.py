@@ -13,6 +13,7 @@ from recbole_mwuf.cli import run_command
 from recbole_mwuf.config import Config, with_tuning_defaults
 from recbole_mwuf.data import ColdStartDataset
 from recbole_mwuf.experiment import tuner as tuning
+from recbole_mwuf.experiment.space import read_space, space_of
 from recbole_mwuf.experiment.trial import objective_function
 from recbole_mwuf.quick_start import run
 from recbole_mwuf.registry import known_bases, warm_up_methods
@@ -47,7 +48,7 @@ def search(monkeypatch):
         def objective(params, _files):
             return {"best_valid_score": function(**params), "valid_score_bigger": bigger}
 
-        space = tuning.read_space(text, "space.hyper")
+        space = read_space(text, "space.hyper")
         tuner = tuning.Tuner(objective, space, config, [], lambda trial: None)
         tuner.run()
         return tuner
@@ -215,10 +216,10 @@ def test_bad_input(command, capsys, changes, message):
 def test_every_model_has_a_space_of_its_own_settings():
     for model in (*warm_up_methods(), "WideDeep"):
         config = Config(model, "ml-100k", with_tuning_defaults([]), base="WideDeep")
-        space = tuning.space_of(config)
+        space = space_of(config)
         assert set(space) <= set(config.final_config_dict)
     names = {file.stem for file in (properties_dir() / "hyper").iterdir()}
-    assert names <= {*warm_up_methods(), *known_bases(), "base"}
+    assert names <= {*warm_up_methods(), *known_bases(), "base", "rows"}
 
 
 def test_tuning_settings_are_no_part_of_other_runs():

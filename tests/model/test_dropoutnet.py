@@ -3,6 +3,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from recbole_mwuf.model.base import create_base
+from recbole_mwuf.model.item_table import ItemIDs
 from recbole_mwuf.model.warm_up.dropoutnet import DropoutNet
 
 
@@ -74,9 +75,22 @@ def test_means_follow_the_users_as_they_are_learned(dropoutnet):
     seen = []
     for _ in range(4):
         model.pretrain_loss(rows)
-        seen.append(model.mean_users)
+        seen.append(model.mean_users.clone())
         with torch.no_grad():
             model.table.users().add_(1.0)
     torch.testing.assert_close(seen[1], seen[0])
     old = torch.from_numpy(data.split.is_old)
     torch.testing.assert_close(seen[2][old], seen[0][old] + 2)
+
+
+def test_what_was_learned_stays_while_the_mean_of_users_grows(dropoutnet):
+    _, data, model = dropoutnet()
+    item = torch.from_numpy(data.split.is_new).nonzero().flatten()[:1]
+    learned = torch.arange(16.0).unsqueeze(0)
+    model.start_new_items()
+    model.new_ids.assign(item, ItemIDs(learned))
+    for phase in ("warm_a", "warm_b"):
+        model.observe(data.history, phase)
+        own = model.warm(item).embedding - model.mean_users[item]
+        torch.testing.assert_close(own, learned)
+    assert model.mean_users[item].abs().sum() > 0

@@ -4,7 +4,7 @@ import torch
 from torch.func import functional_call
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from recbole_mwuf.data import PHASES, QUERY, SUPPORT, UserTaskLoader
+from recbole_mwuf.data import PHASES, QUERY, SUPPORT, UserQueryLoader, UserTaskLoader
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.melu import MeLU
 
@@ -140,11 +140,27 @@ def test_ids_do_not_matter(melu):
     torch.testing.assert_close(scores[0], scores[1])
 
 
-def test_no_task_in_a_phase_learns_nothing(melu):
-    from recbole_mwuf.trainer import WarmUpTrainer
-
-    config, data, model = melu(melu_min_samples=8)
-    trainer = WarmUpTrainer(config, model)
-    before = {k: v.clone() for k, v in model.base.state_dict().items()}
-    trainer.consume(data, "warm_a")
-    assert all(torch.equal(v, before[k]) for k, v in model.base.state_dict().items())
+def test_tasks_of_a_phase(melu):
+    """Every row of the phase is a query once; supports are the user's latest rows before it."""
+    config, data, _ = melu(melu_task_size=4)
+    loader = UserQueryLoader(data, "warm_b", "warm_a", 4, 16, config["seed"])
+    seen = []
+    for batch in loader:
+        rows = [batch[name].view(-1, 4) for name in ("user_id", "item_id", SUPPORT, QUERY)]
+        for users, items, support, query in zip(*rows):
+            assert len(users.unique()) == 1
+            assert not support[2:].any() and not query[:2].any()
+            seen += [(int(users[0]), int(i)) for i, q in zip(items[2:], query[2:]) if q]
+            user = int(users[0])
+            before = np.flatnonzero(
+                (data.split.set_of_row >= 0)
+                & (data.split.set_of_row < 2)
+                & (data.inter_feat["user_id"].numpy() == user)
+            )
+            latest = before[np.argsort(data.times[before], kind="stable")][::-1][:2]
+            expected = data.inter_feat["item_id"].numpy()[latest]
+            assert [int(i) for i, s in zip(items, support) if s] == expected.tolist()
+    queries = data.split.rows("warm_b")
+    users, items = (data.inter_feat[n].numpy()[queries] for n in ("user_id", "item_id"))
+    assert sorted(seen) == sorted(zip(users.tolist(), items.tolist()))
+    assert loader.sample_size == len(queries)

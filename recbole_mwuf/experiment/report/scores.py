@@ -13,6 +13,7 @@ from recbole_mwuf.data import PHASES
 from recbole_mwuf.evaluator.metrics import paired_p_value, rela_impr
 from recbole_mwuf.evaluator.result import PROTOCOLS
 from recbole_mwuf.experiment.grid import Row, Section
+from recbole_mwuf.registry import get_method
 
 SIGNIFICANT = 0.05
 
@@ -47,18 +48,31 @@ def _columns(section: Section, row: Row) -> dict:
         "label": row.label,
         "model": row.model,
         "base": row.base,
+        "treatment": treatment(row),
         "settings": json.dumps(row.given, sort_keys=True) if row.given else "",
     }
+
+
+def treatment(row: Row) -> str:
+    """How the rows of new items learn: optimiser, kind of update, step size, epochs per set."""
+    settings = row.resolved
+    if not get_method(row.model).learns_rows():
+        return "no rows learn by steps"
+    rate = settings["warm_up_learning_rate"] or settings["learning_rate"]
+    return (
+        f"{settings['warm_up_optimizer']}, {settings['warm_up_rows']}, lr {rate:.3g}, "
+        f"{settings['warm_up_epochs']} epoch(s)"
+    )
 
 
 def _metrics(result: dict | None) -> Iterable[tuple[str, str, dict]]:
     for protocol in PROTOCOLS:
         for phase in PHASES:
-            yield (
-                protocol,
-                phase,
-                {"auc": None} if result is None else result["phases"][phase][protocol],
-            )
+            if result is None:
+                yield protocol, phase, {"updates": None, "auc": None}
+                continue
+            updates = result.get("updates", {}).get(phase, 0.0)  # none before the first set
+            yield protocol, phase, {"updates": updates, **result["phases"][phase][protocol]}
 
 
 def read_scores(file: Path) -> pd.DataFrame:
@@ -112,12 +126,11 @@ def own_base(line: MethodScores, among: list[MethodScores]) -> MethodScores | No
 
 
 def mean_rela_impr(line: MethodScores, base: MethodScores | None, phase: str) -> float | None:
-    """Eq. 7 by seed, averaged over the seeds that both have."""
+    """Eq. 7 from the mean AUCs over the seeds that both have, as the paper's figures follow."""
     if base is None or base is line:
         return None
     pairs = pd.concat([line.auc[phase], base.auc[phase]], axis=1, join="inner").to_numpy()
-    found = [value for a, b in pairs if (value := rela_impr(a, b)) is not None]
-    return sum(found) / len(found) if found else None
+    return rela_impr(*pairs.mean(axis=0)) if len(pairs) else None
 
 
 @dataclass(frozen=True)

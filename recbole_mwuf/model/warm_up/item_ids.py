@@ -46,6 +46,12 @@ class ItemIDStore(nn.Module):
         if self.first_order is not None and ids.first_order is not None:
             self.first_order.weight[items] = ids.first_order
 
+    def make_dense(self) -> None:
+        """Give the tables gradients of all rows, for an optimiser that moves them all."""
+        for table in (self.embedding, self.first_order):
+            if table is not None:
+                table.sparse = False
+
     def grow(self, n_items: int) -> None:
         """Make room for more items; the tables stay the parameters that an optimiser knows."""
         for table in (self.embedding, self.first_order):

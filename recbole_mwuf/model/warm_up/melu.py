@@ -18,7 +18,9 @@ from recbole_mwuf.data import (
     Batches,
     ColdStartDataset,
     InteractionHistory,
+    UserQueryLoader,
     UserTaskLoader,
+    latest_rows,
 )
 from recbole_mwuf.model.warm_up.method import WarmUpMethod
 from recbole_mwuf.model.warm_up.stage import Losses, Stage
@@ -60,6 +62,7 @@ class MeLU(WarmUpMethod):
         size = (dataset.user_num, self.task_size // 2)
         self.register_buffer("support_rows", torch.zeros(size, dtype=torch.long))
         self.register_buffer("support_known", torch.zeros(size))
+        self.before = self.now = PHASES[0]  # what was known before the latest phase, and after it
         self.norms = [m for m in self.base.modules() if isinstance(m, nn.BatchNorm1d)]
         tables = {id(m.weight) for m in self.base.modules() if isinstance(m, nn.Embedding)}
         shared = getattr(self.base, "shared_modules", ())
@@ -76,8 +79,10 @@ class MeLU(WarmUpMethod):
 
     def warm_up_loader(
         self, config: Any, dataset: Batches, phase: str, shard: Shard
-    ) -> UserTaskLoader:
-        return self.task_loader(config, phase, shard)
+    ) -> UserQueryLoader:
+        size, batch_size = self.task_size, config["train_batch_size"]
+        names = phase, self.before
+        return UserQueryLoader(self.dataset, *names, size, batch_size, config["seed"], shard)
 
     def task_loader(self, config: Any, name: str, shard: Shard) -> UserTaskLoader:
         """The users' tasks made of one set's samples."""
@@ -149,16 +154,10 @@ class MeLU(WarmUpMethod):
 
     def observe(self, history: InteractionHistory, phase: str) -> None:
         """Every user's latest samples up to a phase: half a task, as in training."""
-        split = self.dataset.split
-        known = np.flatnonzero(np.isin(split.set_of_row, range(PHASES.index(phase) + 1)))
-        users = self.dataset.inter_feat[self.dataset.uid_field].cpu().numpy()[known]
-        order = np.lexsort((self.dataset.times[known], users))
-        last = np.cumsum(np.bincount(users, minlength=self.dataset.user_num))
-        count = np.diff(last, prepend=0)
-        back = np.arange(self.task_size // 2)
-        position = np.maximum(last[:, None] - 1 - back, 0)
-        self.support_rows = torch.from_numpy(known[order][position])
-        self.support_known = torch.from_numpy((back < count[:, None]).astype(np.float32))
+        self.before, self.now = self.now, phase
+        rows, known = latest_rows(self.dataset, phase, self.task_size // 2)
+        self.support_rows = torch.from_numpy(rows)
+        self.support_known = torch.from_numpy(known.astype(np.float32))
 
     @torch.no_grad()
     def predict(self, interaction: Interaction) -> Tensor:

@@ -19,6 +19,7 @@ from recbole_mwuf.experiment.report.scores import (
     mean_rela_impr,
     own_base,
     read_scores,
+    treatment,
 )
 
 
@@ -29,8 +30,9 @@ def line(label, *auc, model="MWUF", base="WideDeep", panel="", seeds=None):
 
 
 def test_rela_impr_by_hand():
-    """(.8 - .5) / (.6 - .5) - 1 = 2 and (.7 - .5) / (.75 - .5) - 1 = -.2: their mean is .9."""
-    assert mean_rela_impr(line("a", 0.8, 0.7), line("b", 0.6, 0.75), "cold") == pytest.approx(0.9)
+    """From the mean AUCs .75 and .675, as the paper's table: .25 / .175 - 1 = .4286."""
+    found = mean_rela_impr(line("a", 0.8, 0.7), line("b", 0.6, 0.75), "cold")
+    assert found == pytest.approx(3 / 7)
 
 
 def test_rela_impr_over_common_seeds_only():
@@ -100,8 +102,10 @@ def result(value):
 
 
 def rows():
-    """A plain base and a method, whose resolved settings name little but model and base."""
+    """A plain base and a method, whose resolved settings name what a report reads of them."""
     common = {"dataset": "tiny", "generated_data": False, "base": "FM", "seed": 1}
+    common |= {"warm_up_optimizer": "fresh", "warm_up_rows": "dense", "learning_rate": 0.001}
+    common |= {"warm_up_learning_rate": None, "warm_up_epochs": 2}
     return [
         Row("FM", "", {}, {**common, "model": "FM"}),
         Row("MWUF(FM)", "", {"mwuf_variant": "init"}, {**common, "model": "MWUF"}),
@@ -123,3 +127,12 @@ def test_what_is_missing_stays_a_gap_through_the_csv():
     assert (first.is_plain, second.is_plain) == (True, False)
     empty = collect([Section("table1", "T", "table", [plain, method])], {plain.key: {1: result(1)}})
     assert lines(empty, "table1", "next_phase")[1].n_runs == 0
+
+
+def test_the_treatment_of_rows_is_named():
+    plain, method = rows()
+    assert treatment(plain) == "fresh, dense, lr 0.001, 2 epoch(s)"
+    own = {**method.resolved, "warm_up_learning_rate": 0.004}
+    assert treatment(Row("x", "", {}, own)) == "fresh, dense, lr 0.004, 2 epoch(s)"
+    melu = {**method.resolved, "model": "MeLU"}
+    assert treatment(Row("x", "", {}, melu)) == "no rows learn by steps"

@@ -1,0 +1,159 @@
+"""Rows of a table that are tuned with the same budget before they are compared.
+
+Every row tries its default and the same number of drawn configurations on held-out new items, and
+is then run with what scored best on the other new items. Trials are runs like others: they are
+executed by the grid's engine, share bases and are kept, so that the same command goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+from tabulate import tabulate
+
+from recbole_mwuf.errors import UserError
+from recbole_mwuf.experiment.engine import Engine
+from recbole_mwuf.experiment.grid import GridBuilder, Job, Row, Section
+from recbole_mwuf.experiment.progress import Progress
+from recbole_mwuf.experiment.run_log import RunLog
+from recbole_mwuf.experiment.runner import ResultFolder, Runner
+from recbole_mwuf.experiment.space import Space, draw, method_space, rows_space
+from recbole_mwuf.files import write_json
+from recbole_mwuf.registry import is_warm_up_method
+
+# what is scored: the mean of AUC over these phases, each on the next one's samples
+PHASES = ("warm_a", "warm_b", "warm_c")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a row's trials found.
+
+    Attributes:
+        params: The best configuration; empty for the default.
+        score: Its score on the held-out items.
+        default: That of the default.
+        n_trials: Trials with a result.
+    """
+
+    params: dict = field(hash=False)
+    score: float
+    default: float
+    n_trials: int
+
+
+def space_of(row: Row) -> Space:
+    """What is tuned of a row: a method's own settings and how rows learn.
+
+    A plain base is not tuned itself: all methods on it share it as it is.
+    """
+    return method_space(row.model) if is_warm_up_method(row.model) else rows_space()
+
+
+def trials(builder: GridBuilder, row: Row, tune: Mapping, seed: int) -> list[Job]:
+    """The runs that tune a row: its default first, then drawn configurations.
+
+    Args:
+        builder: Of the grid.
+        row: Tuned on its own; what the user or the preset gave it stays.
+        tune: ``trials``: how many; ``validation_items``: the share of the new items to tune on.
+        seed: Of the runs and of the draws.
+    """
+    space = {name: kind for name, kind in space_of(row).items() if name not in row.given}
+    points = [{}, *draw(space, tune["trials"] - 1, seed)] if space else [{}]
+    held_out = {"validation_items": tune["validation_items"], "score_validation": True}
+    rows = [builder.changed(row, {**point, **held_out}) for point in points]
+    return builder.jobs([Section(row.label, "", "table", rows)], [seed])
+
+
+def score(result: dict) -> float:
+    """The mean AUC over :data:`PHASES` of a trial's result file; -inf where one is missing."""
+    values = [result["phases"][phase]["next_phase"].get("auc") for phase in PHASES]
+    return -np.inf if None in values else float(np.mean(values))
+
+
+def choose(jobs: list[Job], results: Mapping[str, dict], row: Row) -> Choice:
+    """The best of a row's trials, the earliest of equal ones.
+
+    Raises:
+        UserError: if none of them has a result.
+    """
+    done = [(job, score(results[job.key])) for job in jobs if job.key in results]
+    if not done:
+        raise UserError(f"{row.label}: no trial has a result; see the errors in trials/failed")
+    best, best_score = max(done, key=lambda pair: pair[1])
+    ignored = {"validation_items", "score_validation", "seed", *row.given}
+    params = {name: value for name, value in best.settings.items() if name not in ignored}
+    default = next((s for job, s in done if job is jobs[0]), float("nan"))
+    return Choice(params, best_score, default, len(done))
+
+
+def tuned(
+    builder: GridBuilder, section: Section, choices: Mapping[str, Choice], tune: Mapping
+) -> Section:
+    """A section whose rows have what was chosen, on the new items that no trial has seen.
+
+    Args:
+        builder: Of the grid.
+        section: As the preset describes it.
+        choices: By label of the row.
+        tune: As in :func:`trials`.
+    """
+    rest = {"validation_items": tune["validation_items"]}
+    rows = [builder.changed(row, {**choices[row.label].params, **rest}) for row in section.rows]
+    return replace(section, rows=rows)
+
+
+def tune_section(
+    builder: GridBuilder, section: Section, engine: Engine, folder: ResultFolder, command: str
+) -> tuple[Section, dict[str, Choice]]:
+    """Execute the trials of a section's rows that are missing and apply what they found.
+
+    Args:
+        builder: Of the grid.
+        section: With ``tune``.
+        engine: Executes trials, several at a time.
+        folder: The grid's; trials are kept in ``trials/`` of it.
+        command: The command line, for the log of calls.
+
+    Returns:
+        tuple: the section with tuned rows, and what was chosen by label.
+    """
+    seed, tune = int(section.rows[0].resolved["seed"]), section.tune or {}
+    of_row = {row.label: trials(builder, row, tune, seed) for row in section.rows}
+    kept = ResultFolder(folder.path / "trials")
+    results = kept.results()
+    jobs = list({job.key: job for of_one in of_row.values() for job in of_one}.values())
+    missing = [job for job in jobs if job.key not in results]
+    if missing:
+        earlier = [results[job.key] for job in jobs if job.key in results]
+        with Progress(len(jobs), engine.workers, earlier) as progress:
+            Runner(kept, engine).run(
+                missing, progress, RunLog(kept.run_log, command, engine.workers)
+            )
+        results = kept.results()
+    choices = {row.label: choose(of_row[row.label], results, row) for row in section.rows}
+    write_json(
+        folder.path / f"tuned-{section.name}.json", {n: asdict(c) for n, c in choices.items()}
+    )
+    return tuned(builder, section, choices, tune), choices
+
+
+def choices_table(choices: Mapping[str, Choice]) -> str:
+    """What the trials chose, as Markdown."""
+    rows = [
+        [label, str(c.n_trials), f"{c.default:.4f}", f"{c.score:.4f}", _params(c)]
+        for label, c in choices.items()
+    ]
+    header = ["method", "trials", "default", "tuned", "settings"]
+    return tabulate(rows, header, tablefmt="pipe", disable_numparse=True)
+
+
+def _params(choice: Choice) -> str:
+    texts = [
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in choice.params.items()
+    ]
+    return ", ".join(texts) or "default"
