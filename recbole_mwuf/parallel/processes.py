@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -63,13 +64,18 @@ def deaf_to_ctrl_c() -> Iterator[None]:
 
 
 def end_in_order() -> None:
-    """Let SIGTERM unwind this process as an exception does: nothing half-written stays."""
+    """Let SIGTERM unwind this process as an exception does: nothing half-written stays.
+
+    Once the interpreter has begun to end there is nothing left to unwind, and an exception in
+    what is called then would be printed.
+    """
 
     def unwind(*_: object) -> None:
         end_at_once()  # should it come again
         sys.exit(128 + signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, unwind)
+    atexit.register(end_at_once)
 
 
 def end_at_once() -> None:

@@ -157,3 +157,20 @@ def wait_for(condition, seconds=300):
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
+
+
+def test_told_to_end_while_it_ends_a_process_says_nothing():
+    # a callback that runs when the interpreter ends, as torch registers some
+    code = """
+import os, signal, weakref
+from recbole_mwuf.parallel.processes import end_in_order
+
+class Library:
+    pass
+
+library = Library()
+weakref.finalize(library, os.kill, os.getpid(), signal.SIGTERM)
+end_in_order()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGTERM, "")
