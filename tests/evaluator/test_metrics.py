@@ -57,6 +57,17 @@ def test_gauc_without_a_user_of_both_classes(config):
     assert result["gauc"] is None
 
 
+def test_ece_stands_beside_recboles_metrics():
+    settings = {"metrics": ["ECE", "AUC"], "valid_metric": "ECE", "metric_decimal_place": 9}
+    config = Config(config_dict=settings)
+    assert config["valid_metric_bigger"] is False
+    scores, labels = torch.tensor([0.30, 0.32, 0.9, 0.95, 1.0]), torch.tensor([1.0, 0, 1, 0, 1])
+    result = evaluate(config, scores, labels, torch.arange(5))
+    # bins of 1/15: .30 and .32 share one (a half is positive), .9 has one, .95 and 1 the last
+    assert result["ece"] == pytest.approx((0.38 + 0.1 + 0.95) / 5, abs=1e-6)
+    assert list(result) == ["ece", "auc"]
+
+
 def test_rela_impr_is_the_papers():
     # Table 1, ML-1M, over Wide & Deep: FM at cold -74.2 %, MWUF(AFN) at warm-c 60.7 %
     assert round(100 * rela_impr(0.5250, 0.5968), 1) == -74.2
