@@ -47,8 +47,8 @@ _MARKS = {
 }
 _TUNED = (
     "Every row tried its default and as many drawn configurations, {trials} trials in all, on "
-    "{validation_items:.0%} of the new items, with one seed; the score is the mean AUC of warm-a, -b "
-    "and -c. The tables above are of the other new items."
+    "{validation_items:.0%} of the new items, with one seed; the score is the mean AUC of warm-a, "
+    "-b and -c. The tables above are of the other new items."
 )
 _SPELT_WITH_A_VOWEL = "AEFHILMNORSX"  # letters, as in "an M"
 
@@ -78,7 +78,8 @@ def write_report(folder: ResultFolder, sections: list[Section]) -> bool:
     for section in sections:
         parts += section_report(section, scores, folder.path)
         if section.choices:
-            parts += ["### What tuning chose", _TUNED.format(**section.tune), choices_table(section)]
+            told = _TUNED.format(**(section.tune or {}))
+            parts += ["### What tuning chose", told, choices_table(section)]
     run_log = read_run_log(folder.run_log)
     parts += [environment(runs, run_log), time_spent(runs, run_log)]
     text = "\n\n".join(part for part in parts if part) + "\n"

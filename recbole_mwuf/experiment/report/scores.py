@@ -13,6 +13,7 @@ from recbole_mwuf.data import PHASES
 from recbole_mwuf.evaluator.metrics import holm, paired_p_value, rela_impr
 from recbole_mwuf.evaluator.result import PROTOCOLS
 from recbole_mwuf.experiment.grid import Row, Section
+from recbole_mwuf.experiment.report.intervals import intervals
 from recbole_mwuf.registry import get_method
 
 SIGNIFICANT = 0.05
@@ -36,8 +37,11 @@ def collect(sections: list[Section], results: dict[str, dict[int, dict]]) -> pd.
         for seed in seeds
         for protocol, phase, metrics in _metrics(results.get(row.key, {}).get(seed))
     ]
-    scores = pd.DataFrame(rows)
-    return with_intervals(scores, sections, results)
+    scores, of_items = pd.DataFrame(rows), intervals(sections, results)
+    if not len(of_items):
+        return scores
+    # of a mean over runs: the same for all seeds
+    return scores.merge(of_items.round(6), how="left", on=[*of_items.columns[:5]])
 
 
 def _columns(section: Section, row: Row) -> dict:

@@ -61,8 +61,8 @@ def test_verdict_lists_what_is_not_beaten(rows):
         "- MWUF(WideDeep) against WideDeep at warm-c",
         "- MWUF(WideDeep) against MetaEmb at warm-b",
     ]
-    # differences -.01, -.01, -.02: t = -.01333 / (.005774 / sqrt 3) = -4, p = 1 - 4 / sqrt 18, which
-    # is .057; three of the six are clearer, so Holm's factor is 3
+    # differences -.01, -.01, -.02: t = -.01333 / (.005774 / sqrt 3) = -4 and
+    # p = 1 - 4 / sqrt 18 = .057; three of the six are clearer, so Holm's factor is 3
     assert "−.0133 (p = 0.17)" in exceptions[1]
 
 
