@@ -190,12 +190,14 @@ class GridBuilder:
         label: str | None = None,
         settings: dict | None = None,
         panel: str = "",
+        by_dataset: dict | None = None,
     ) -> Row:
         given = {**self.settings, **(settings or {})}
         # a plain model is its own base; the default one is a method's
         resolved = self._resolve(model, base if is_warm_up_method(model) else None, given)
         name = f"{model}({resolved['base']})" if is_warm_up_method(model) else model
-        return Row(label or name, panel, given, resolved)
+        row = Row(label or name, panel, given, resolved)
+        return self.changed(row, _of_dataset(row, by_dataset)) if by_dataset else row
 
     def changed(self, row: Row, settings: dict) -> Row:
         """A row with other settings over its own."""
@@ -208,6 +210,15 @@ class GridBuilder:
             config = Config(model, self.dataset, self.config_files, given, base=base)
             self._resolved[key] = {**plain_values(config.final_config_dict), **self._facts}
         return self._resolved[key]
+
+
+def _of_dataset(row: Row, by_dataset: dict) -> dict:
+    """The settings of a row for its data set, which has to be one that it knows."""
+    dataset = row.resolved["dataset"]
+    if dataset not in by_dataset:
+        known = ", ".join(by_dataset)
+        raise UserError(f"{row.label}: fields are known for dataset={known}, not for '{dataset}'")
+    return by_dataset[dataset]
 
 
 @cache
