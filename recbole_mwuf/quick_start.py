@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from logging import getLogger
 from pathlib import Path
@@ -134,6 +134,7 @@ def _six_steps(
         base_phases=base_phases,
         updates=trainer.updates,
         auc_draws=plain_draws(trainer.draws),
+        pretraining=trained.told,
         timing=_timing(load_s, trained, trainer),
         config=plain_values(config.final_config_dict),
         versions=versions(),
@@ -165,12 +166,14 @@ class _TrainedBase:
         file: Its checkpoint, if there is one.
         seconds: What pre-training took; 0 if it was loaded.
         samples: Samples that pre-training saw.
+        told: What the result file keeps of it.
     """
 
     module: nn.Module
     file: Path | None
     seconds: float = 0.0
     samples: int = 0
+    told: dict = field(default_factory=dict)
 
 
 def _load(config: Config, data: ColdStartDataset | None) -> tuple[ColdStartDataset, float]:
@@ -211,7 +214,8 @@ def _pretrain(
     trainer = pretrain_base(config, model, data)
     if files.written is not None and rank() == 0:
         trainer.save_base(files.written, data, trained_for(method))
-    return _TrainedBase(base, files.written, trainer.loop.seconds, trainer.loop.samples)
+    loop = trainer.loop
+    return _TrainedBase(base, files.written, loop.seconds, loop.samples, trainer.told())
 
 
 def _run_base(

@@ -14,6 +14,7 @@ from recbole_mwuf.cli.explain import as_argument, explain, paragraph
 from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.config import Config
 from recbole_mwuf.config.checks import recbole_settings
+from recbole_mwuf.evaluator.diagnosis import diagnose
 from recbole_mwuf.quick_start import execute
 from recbole_mwuf.registry import get_model, settings_of
 from recbole_mwuf.settings import Setting, read_settings
@@ -32,7 +33,11 @@ def main(options: Namespace) -> int:
         usage = f"usage: {options.prog} {' '.join(options.arguments)} [--key=value ...]"
         print(paragraph(usage), _explain(config), sep="\n\n")
     else:
-        print(execute(config).table())
+        result = execute(config)
+        print(result.table())
+        if found := diagnose(result.to_dict()):
+            where, *reasons = found
+            print("", paragraph(where), *(paragraph(f"- {reason}") for reason in reasons), sep="\n")
     return 0
 
 

@@ -13,7 +13,7 @@ from recbole_mwuf.files import write_json
 
 SCHEMA = 2
 PROTOCOLS = ("next_phase", "fixed_test")
-_NOT_IN_EVERY_FILE = {"fingerprint", "checkpoint"}
+_NOT_IN_EVERY_FILE = {"fingerprint", "checkpoint", "pretraining"}
 # how long it took and where it was written may be told otherwise later
 _NOT_IN_CHECKSUM = {"timing", "config", "checksum"}
 
@@ -29,6 +29,8 @@ class RunResult:
             0 where rows do not learn by gradient steps.
         auc_draws: ``phase -> protocol``: the AUC of every draw of a bootstrap over items; empty
             without ``bootstrap_draws``.
+        pretraining: ``loss`` and ``rising`` of the base's training, as
+            :meth:`~recbole_mwuf.trainer.base_trainer.BaseTrainer.told`; empty if it was loaded.
         timing: Seconds, samples per second and peak memory.
         versions: Of the code that made the figures, and of libraries.
         fingerprint: Of the data, in parts (:mod:`recbole_mwuf.data.fingerprint`).
@@ -44,6 +46,7 @@ class RunResult:
     base_phases: dict | None
     updates: dict
     auc_draws: dict
+    pretraining: dict
     timing: dict
     config: dict
     versions: dict

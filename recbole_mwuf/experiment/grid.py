@@ -52,13 +52,13 @@ class Choice:
     Attributes:
         params: The best configuration; empty for the default.
         score: Its score on the held-out items.
-        default: That of the default.
+        default: That of the default; None if it has none.
         n_trials: Trials with a result.
     """
 
     params: dict = field(hash=False)
     score: float
-    default: float
+    default: float | None
     n_trials: int
 
 

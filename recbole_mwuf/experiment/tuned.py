@@ -48,25 +48,32 @@ def trials(builder: GridBuilder, row: Row, tune: Mapping, seed: int) -> list[Job
     return builder.jobs([Section(row.label, "", "table", rows)], [seed])
 
 
-def score(result: dict) -> float:
-    """The mean AUC over :data:`PHASES` of a trial's result file; -inf where one is missing."""
+def score(result: dict) -> float | None:
+    """The mean AUC over :data:`PHASES` of a trial's result file; None where one is undefined."""
     values = [result["phases"][phase]["next_phase"].get("auc") for phase in PHASES]
-    return -np.inf if None in values else float(np.mean(values))
+    return None if None in values else float(np.mean(values))
 
 
 def choose(jobs: list[Job], results: Mapping[str, dict], row: Row) -> Choice:
     """The best of a row's trials, the earliest of equal ones.
 
     Raises:
-        UserError: if none of them has a result.
+        UserError: if none of them has a result with a score.
     """
-    done = [(job, score(results[job.key])) for job in jobs if job.key in results]
-    if not done:
+    found = [(job, score(results[job.key])) for job in jobs if job.key in results]
+    if not found:
         raise UserError(f"{row.label}: no trial has a result; see the errors in trials/failed")
+    done = [(job, value) for job, value in found if value is not None]
+    if not done:
+        n_items = jobs[0].settings["validation_items"]
+        raise UserError(
+            f"{row.label}: no trial has an AUC at warm-a, -b and -c: validation_items={n_items} of "
+            "the new items have too few samples of one of the labels; try another N or K"
+        )
     best, best_score = max(done, key=lambda pair: pair[1])
     ignored = {"validation_items", "score_validation", "seed", *row.given}
     params = {name: value for name, value in best.settings.items() if name not in ignored}
-    default = next((s for job, s in done if job is jobs[0]), float("nan"))
+    default = next((value for job, value in done if job is jobs[0]), None)
     return Choice(params, best_score, default, len(done))
 
 

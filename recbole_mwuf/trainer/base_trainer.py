@@ -80,6 +80,16 @@ class BaseTrainer(Trainer):
         if self._best_state is not None:
             self.model.load_state_dict(self._best_state)
 
+    def told(self) -> dict:
+        """What a result file keeps of the training.
+
+        Returns:
+            dict: ``loss``: means over the quarters of the last epoch; ``rising``: whether the last
+            epoch was the best on the held-out items, None if they were not looked at.
+        """
+        rising = self.cur_step == 0 if self.eval_step > 0 else None
+        return {"loss": [round(loss, 6) for loss in self.loop.quarters], "rising": rising}
+
     def _valid_epoch(
         self, valid_data: Callable[[], dict], show_progress: bool = False
     ) -> tuple[float, dict]:

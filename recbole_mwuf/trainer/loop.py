@@ -41,12 +41,15 @@ class TrainingLoop:
         optimizer: Of the current stage.
         seconds: Time spent in passes.
         samples: Samples seen in passes.
+        quarters: Mean loss of a batch in each quarter of the last pass, its parts summed; empty if
+            it had fewer than four batches.
     """
 
     def __init__(self, config: Any, model: nn.Module):
         self.config, self.model = config, model
         self.device: torch.device = config["device"]
         self.seconds, self.samples = 0.0, 0
+        self.quarters: list[float] = []
         self.optimizer = self.new_optimizer()
 
     def new_optimizer(self) -> OptimizerGroup:
@@ -86,13 +89,17 @@ class TrainingLoop:
         scaler = torch.amp.GradScaler(self.device.type, enabled=use_scaler)
         with _Progress(loader, title, show_progress) as bar:
             total = torch.zeros((), dtype=torch.float64, device=self.device)
-            for batch in bar:
+            ends, sums = [len(loader) * quarter // 4 for quarter in range(5)], [total]
+            for n_done, batch in enumerate(bar, 1):
                 total = total + self._step(batch, loss_func, scaler)
+                if n_done in ends:
+                    sums.append(total)
         average_statistics(self.model)
         if torch.isnan(total.sum()):
             raise ValueError("Training loss is nan")
         self.seconds += perf_counter() - start
         self.samples += loader.sample_size
+        self.quarters = _quarters(sums, ends)
         mean = (total / len(loader)).tolist()
         return tuple(mean) if isinstance(mean, list) else mean
 
@@ -112,6 +119,16 @@ class TrainingLoop:
             self.optimizer.clip_grad_norm(**self.config["clip_grad_norm"])
         self.optimizer.step(scaler)
         return loss
+
+
+def _quarters(sums: list[Tensor], ends: list[int]) -> list[float]:
+    """Means over quarters, from the sums over the batches before their ends."""
+    if len(sums) < len(ends):
+        return []
+    means = [
+        (b - a).sum() / (end - start) for a, b, start, end in zip(sums, sums[1:], ends, ends[1:])
+    ]
+    return torch.stack(means).tolist()
 
 
 class WarmUpLoop(TrainingLoop):

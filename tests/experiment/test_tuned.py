@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from recbole_mwuf.data import ColdStartDataset
@@ -59,9 +58,18 @@ def test_the_best_configuration_is_chosen(builder, section):
         choose(jobs, {}, row)
 
 
-def test_an_undefined_score_loses():
+def test_an_undefined_score_loses(builder, section):
     assert score(result(None, 0.5, 0.5, 0.5)) == pytest.approx(0.5)
-    assert score(result(0.9, 0.5, None, 0.5)) == -np.inf
+    undefined = result(0.9, 0.5, None, 0.5)
+    assert score(undefined) is None
+    row = section.rows[0]
+    jobs = trials(builder, row, TUNE, 7)
+    results = {jobs[0].key: undefined, jobs[1].key: result(0.1, 0.1, 0.1, 0.1)}
+    found = choose(jobs, results, row)
+    assert (found.default, found.score, found.n_trials) == (None, pytest.approx(0.1), 1)
+    del results[jobs[1].key]
+    with pytest.raises(UserError, match="validation_items=0.4 of the new items have too few"):
+        choose(jobs, results, row)
 
 
 def test_what_is_tuned_on_is_not_reported(builder, section, make):

@@ -10,6 +10,7 @@ import pandas as pd
 from recbole_mwuf.evaluator.result import PROTOCOLS
 from recbole_mwuf.experiment.grid import Section
 from recbole_mwuf.experiment.keys import row_key_of
+from recbole_mwuf.experiment.report.below import below_base
 from recbole_mwuf.experiment.report.figures import draw
 from recbole_mwuf.experiment.report.html import to_html
 from recbole_mwuf.experiment.report.measures import choices_table, learning_table, measures
@@ -80,6 +81,7 @@ def write_report(folder: ResultFolder, sections: list[Section]) -> bool:
         if section.choices:
             told = _TUNED.format(**(section.tune or {}))
             parts += ["### What tuning chose", told, choices_table(section)]
+        parts += below_base(section, results)
     run_log = read_run_log(folder.run_log)
     parts += [environment(runs, run_log), time_spent(runs, run_log)]
     text = "\n\n".join(part for part in parts if part) + "\n"

@@ -36,13 +36,14 @@ def intervals(sections: Iterable[Section], results: Results) -> pd.DataFrame:
         for row in section.rows
         for protocol in PROTOCOLS
         for phase in PHASES
-        if (found := _of_cell(row, _own_base(row, section), results, phase, protocol))
+        if (found := _of_cell(row, own_base(row, section), results, phase, protocol))
     ]
     names = ["section", "panel", "label", "protocol", "phase"]
     return pd.DataFrame(rows, columns=[*names, *COLUMNS])
 
 
-def _own_base(row: Row, section: Section) -> Row | None:
+def own_base(row: Row, section: Section) -> Row | None:
+    """The plain base of a method in the same panel; None for a plain base or if it is missing."""
     if row.model == row.base:
         return None
     plain = (r for r in section.rows if r.model == row.base and r.panel == row.panel)

@@ -16,6 +16,7 @@ def scores():
     def columns(row):
         names = {"dataset": "tiny", "generated": False, "section": "grid", "panel": ""}
         names.update(label=row.label, model=row.model, base=row.base, settings="")
+        names.update(treatment="continued", updates=2.0)
         for phase in PHASES:
             for seed, auc in row.auc[phase].items():
                 for protocol in ("next_phase", "fixed_test"):
