@@ -1,68 +1,42 @@
-"""The tables and the figure of results in the README and in docs/, from what a benchmark wrote.
+"""The figures of results in the README and in docs/, from what benchmarks and examples wrote.
 
-``python -m tests.results_in_docs results/ml-1m`` writes them; a test compares.
+``python -m tests.results_in_docs`` writes them; tests compare. Besides the figures in sentences
+(:mod:`tests.sentences`) there are tables, from a comment to ``<!-- end -->``:
+
+- ``<!-- gains: SECTION[, PANEL] -->``: a section of ``results/``, or a panel of it, or the rows of
+  one base; a section as in :mod:`tests.sentences`;
+- ``<!-- csv: FILE -->``: a file of docs/.
 """
 
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
+
+import pandas as pd
 
 from recbole_mwuf.data import PHASES
-from recbole_mwuf.experiment.grid import presets
-from recbole_mwuf.experiment.report.scores import (
-    MethodScores,
-    compare,
-    lines,
-    own_base,
-    read_scores,
-)
-from recbole_mwuf.experiment.report.tables import markdown_table, mean_and_std, panel_table, signed
+from recbole_mwuf.experiment.report.scores import MethodScores, compare, lines, own_base
+from recbole_mwuf.experiment.report.tables import markdown_table, mean_and_std, number, signed
+from tests.sentences import DOCS, ROOT, filled, p_value, part, scores_of
 
-ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
-REPRODUCTION = ROOT / "docs" / "reproduction.md"
-BLOCK = re.compile(r"<!-- results -->\n(.*?)<!-- end -->", re.DOTALL)
-GAINS = re.compile(r"<!-- gains: (\w+), (\w+)(?:, (.+?))? -->\n.*?<!-- end -->", re.DOTALL)
+PAGES = (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
+GAINS = re.compile(r"<!-- gains: ([\w/-]+)(?:, (.+?))? -->\n.*?<!-- end -->", re.DOTALL)
+CSV = re.compile(r"<!-- csv: ([\w.]+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
-def results_block(folder: str) -> str:
-    """Table 1's AUC and Figure 2 of a folder such as ``results/ml-1m``."""
-    scores = read_scores(ROOT / folder / "results.csv")
-    rows = lines(scores, "table1", "next_phase")
-    dataset = scores["dataset"].iloc[0]
-    figure = f"{folder}/figures/figure2-next_phase.svg"
-    assert (ROOT / figure).is_file(), figure
-    return "\n\n".join(
-        [
-            f"AUC on {dataset} (`next_phase`), mean ± standard deviation over the runs. **Bold**: "
-            r"best; \*: better than the best baseline (p ≤ .05, paired t-test). More in "
-            f"[{folder}/report.md]({folder}/report.md).",
-            panel_table(rows, presets()["table1"]["proposed"]),
-            f"![{presets()['figure2']['title']}]({figure})",
-        ]
-    )
+def made(text: str) -> str:
+    """A page with all its figures."""
+    return filled(CSV.sub(_csv_block, GAINS.sub(_gains_block, text)))
 
 
-def shown_block() -> tuple[str, str]:
-    """What the README shows, and the folder that it is from."""
-    (block,) = BLOCK.findall(README.read_text(encoding="utf-8"))
-    return block.rstrip("\n"), re.findall(r"\((results/.+?)/report.md\)", block)[0]
-
-
-def with_gains(text: str, folder: str) -> str:
-    """A text whose blocks ``<!-- gains: SECTION, PROTOCOL[, PANEL] -->`` hold their tables."""
-    scores = read_scores(ROOT / folder / "results.csv")
-
-    def block(match: re.Match) -> str:
-        section, protocol, panel = match.groups()
-        rows = [x for x in lines(scores, section, protocol) if panel in (None, x.panel)]
-        head = match.group().splitlines()[0]
-        assert rows, head
-        return f"{head}\n{gains_table(rows)}\n<!-- end -->"
-
-    return GAINS.sub(block, text)
+def _gains_block(match: re.Match) -> str:
+    section, name = match.groups()
+    dataset, section, protocol, _ = part(section)
+    found = lines(scores_of(dataset), section, protocol)
+    rows = [row for row in found if name in (None, row.panel, row.base)]
+    head = match.group().splitlines()[0]
+    assert rows, head
+    return f"{head}\n{gains_table(rows)}\n<!-- end -->"
 
 
 def gains_table(rows: list[MethodScores]) -> str:
@@ -74,21 +48,22 @@ def gains_table(rows: list[MethodScores]) -> str:
         cells = [mean_and_std(line.auc[phase]) for phase in PHASES]
         if base is not None:
             found = (compare(line, base, phase) for phase in PHASES)
-            gains = (f"{signed(c.difference)}, p {_p_value(c.p)}" for c in found)
+            gains = (f"{signed(c.difference)}, p {p_value(c.p)}" for c in found)
             cells = [f"{cell} ({gain})" for cell, gain in zip(cells, gains)]
         table.append([line.label, str(line.n_runs), *cells])
     return markdown_table(header, table)
 
 
-def _p_value(p: float) -> str:
-    """``.02``, ``2e-5``."""
-    return f"{p:.1g}".replace("0.", ".") if p >= 1e-3 else f"{p:.0e}".replace("e-0", "e-")
+def _csv_block(match: re.Match) -> str:
+    frame = pd.read_csv(DOCS / match[1])
+    rows = [
+        [number(x) if isinstance(x, float) else str(x) for x in row]
+        for row in frame.itertuples(index=False)
+    ]
+    table = markdown_table([name.replace("_", " ") for name in frame.columns], rows)
+    return f"{match.group().splitlines()[0]}\n{table}\n<!-- end -->"
 
 
 if __name__ == "__main__":
-    folder = sys.argv[1]
-    block = f"<!-- results -->\n{results_block(folder)}\n<!-- end -->"
-    text = README.read_text(encoding="utf-8")
-    README.write_text(BLOCK.sub(lambda _: block, text), encoding="utf-8")
-    text = REPRODUCTION.read_text(encoding="utf-8")
-    REPRODUCTION.write_text(with_gains(text, folder), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(made(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.compatibility import compatibility_table
-from tests.results_in_docs import REPRODUCTION, results_block, shown_block, with_gains
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,12 +42,3 @@ def test_settings_named_in_the_readme_exist():
     known |= {"config_files", "key", "nproc"}
     named = re.findall(r"--([a-zA-Z_]+)=", README) + re.findall(r"`([a-z]+_[a-z_]+):", README)
     assert set(named) - known == set()
-
-
-def test_results():
-    """Written anew by ``python -m tests.results_in_docs results/ml-1m``."""
-    shown, folder = shown_block()
-    assert shown == results_block(folder)
-    text = REPRODUCTION.read_text(encoding="utf-8")
-    assert text.count("<!-- gains:") == text.count("<!-- end -->") > 5
-    assert text == with_gains(text, folder)

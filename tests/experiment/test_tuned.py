@@ -68,7 +68,7 @@ def test_an_undefined_score_loses(builder, section):
     found = choose(jobs, results, row)
     assert (found.default, found.score, found.n_trials) == (None, pytest.approx(0.1), 1)
     del results[jobs[1].key]
-    with pytest.raises(UserError, match="validation_items=0.4 of the new items have too few"):
+    with pytest.raises(UserError, match=r"validation_items=0\.4 of the new items have too few"):
         choose(jobs, results, row)
 
 
