@@ -33,7 +33,8 @@ def _gains_block(match: re.Match) -> str:
     section, name = match.groups()
     dataset, section, protocol, _ = part(section)
     found = lines(scores_of(dataset), section, protocol)
-    rows = [row for row in found if name in (None, row.panel, row.base)]
+    of_panel = [row for row in found if name in (None, row.panel)]
+    rows = of_panel or [row for row in found if name == row.base]
     head = match.group().splitlines()[0]
     assert rows, head
     return f"{head}\n{gains_table(rows)}\n<!-- end -->"

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from recbole_mwuf.evaluator.metrics import rela_impr
 from tests.compatibility import compatibility_table
+from tests.sentences import scores_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,3 +44,19 @@ def test_settings_named_in_the_readme_exist():
     known |= {"config_files", "key", "nproc"}
     named = re.findall(r"--([a-zA-Z_]+)=", README) + re.findall(r"`([a-z]+_[a-z_]+):", README)
     assert set(named) - known == set()
+
+
+def test_the_first_table_is_what_the_command_prints():
+    """Seed 2021 of the committed results on ml-100k, which are its settings."""
+    scores = scores_of("ml-100k")
+    part = scores[(scores["section"] == "table1") & (scores["seed"] == 2021)]
+    part = part[part["protocol"] == "next_phase"]
+    (block,) = re.findall(r"```\n +cold.*?```", README, re.DOTALL)
+    aucs = {}
+    for line in re.findall(r"^next_phase auc +(.+)$", block, re.MULTILINE):
+        name, *shown = line.split()
+        found = aucs[name] = part.loc[part["label"] == name, "auc"].tolist()
+        assert shown == [f"{auc:.4f}" for auc in found]
+    plain, warmed_up = aucs["WideDeep"], aucs["MWUF(WideDeep)"]
+    (shown,) = re.findall(r"^next_phase RelaImpr MWUF\(WideDeep\) +(.+)$", block, re.MULTILINE)
+    assert shown.split() == [f"{rela_impr(a, b):+.1%}" for a, b in zip(warmed_up, plain)]
