@@ -136,6 +136,14 @@ def check_together(values: Mapping[str, Any]) -> None:
         )
     if values["score_validation"] and not values["validation_items"]:
         raise UserError("score_validation needs validation_items, such as validation_items=0.2")
+    is_timeline, cut = values["split_by"] == "timeline", values["timeline_cut"]
+    if is_timeline and cut is None:
+        raise UserError(
+            "split_by=timeline needs timeline_cut, the share of the data before its moment: .5"
+        )
+    for name in ("timeline_cut", "timeline_future"):
+        if values[name] and not is_timeline:
+            raise UserError(f"{name}={values[name]} is for split_by=timeline")
 
 
 def _check_data_settings(values: Mapping[str, Any]) -> None:

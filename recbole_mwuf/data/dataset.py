@@ -26,7 +26,8 @@ _SETTINGS = (
     *dataset_arguments,
     *("dataset", "data_path", "data_files", "device", "numerical_features", "discretization"),
     *("encoding", "max_seq_length"),
-    *("old_item_threshold", "phase_size", "validation_items", "score_validation", "timeline_cut"),
+    *("old_item_threshold", "phase_size", "validation_items", "score_validation"),
+    *("split_by", "timeline_cut", "timeline_future"),
     *TASTE_SETTINGS,
 )
 HISTORY_START = "history_start"
@@ -107,6 +108,7 @@ class ColdStartDataset(AtomicDataset):
             self.config["validation_items"],
             self.config["score_validation"],
             self.config["timeline_cut"],
+            self.config["timeline_future"],
         )
         self._check_labels(labels[self.split.rows("old")])
         self.history = InteractionHistory(self.split, inter[self.uid_field].to_numpy(), labels)

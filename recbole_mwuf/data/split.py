@@ -91,6 +91,7 @@ def cold_start_split(
     validation_items: float | None = None,
     score_validation: bool = False,
     timeline_cut: float | None = None,
+    timeline_future: bool = False,
 ) -> ColdStartSplit:
     """Split interactions into old items, three warm-up phases and a test set.
 
@@ -114,6 +115,7 @@ def cold_start_split(
             paper's split. With it, an item is old if it has more than N rows before T, of which
             pre-training knows nothing later; new if its first row is at T or later and it has
             more than 3K.
+        timeline_future: Whether pre-training knows the old items' rows after T all the same.
 
     Returns:
         ColdStartSplit: the group of every row and of every item.
@@ -141,6 +143,7 @@ def cold_start_split(
     n_known = counts if cut is None else np.bincount(items[times < cut], minlength=len(counts))
     is_old = n_known > old_item_threshold
     is_new = (counts > 3 * phase_size) & (~is_old if cut is None else n_known == 0)
+    n_known = counts if timeline_future else n_known
     _check_groups(counts, is_old, is_new, old_item_threshold, phase_size)
     is_validation = _held_out(is_new, validation_items or 0)
     if score_validation and not validation_items:

@@ -72,6 +72,7 @@ class Section:
             there is none.
         tune: How its rows are tuned first: ``trials`` and ``validation_items``; None: they are not.
         choices: What was chosen, by label of the row, once they are tuned.
+        flatters: Two panels: what the first gives its rows over the second's; empty for none.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Section:
     proposed: str = ""
     tune: dict | None = None
     choices: Mapping[str, Choice] = field(default_factory=dict)
+    flatters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,14 +137,14 @@ class GridBuilder:
         """A preset of ``properties/experiment.yaml`` that is not a list of others."""
         content = presets()[name]
         like = {**presets().get(content.get("like"), {}), **content}
+        common = {**like.get("settings", {}), **self.settings}
         if "rows" in like:
-            rows = [self._row(**row) for row in like["rows"]]
+            rows = [self._row(common, **row) for row in like["rows"]]
         else:
-            rows = self._panels(like["bases"], like["models"])
-        if shared := like.get("settings"):
-            rows = [self.changed(row, {**shared, **row.given}) for row in rows]
+            rows = self._panels(common, like["bases"], like["models"])
         proposed, tune = like["proposed"], like.get("tune")
-        return Section(name, like["title"], like["show"], rows, proposed, tune)
+        flatters = tuple(like.get("flatters", ()))
+        return Section(name, like["title"], like["show"], rows, proposed, tune, flatters=flatters)
 
     def own(self, models: list[str], bases: list[str | None]) -> Section:
         """Every method on every base, and the plain bases beside them, as RelaImpr needs them.
@@ -153,8 +155,10 @@ class GridBuilder:
         """
         methods = [model for model in models if is_warm_up_method(model)]
         names = [base or self._resolve(methods[0], None, {})["base"] for base in bases if methods]
-        rows = self._panels(names, methods)
-        rows += [self._row(model) for model in models if model not in [*methods, *names]]
+        rows = self._panels(self.settings, names, methods)
+        rows += [
+            self._row(self.settings, model) for model in models if model not in [*methods, *names]
+        ]
         return Section("grid", "Own grid", "table", rows, next(iter(methods), ""))
 
     def jobs(self, sections: list[Section], seeds: list[int]) -> list[Job]:
@@ -180,11 +184,16 @@ class GridBuilder:
             settings={**row.given, "seed": seed},
         )
 
-    def _panels(self, bases: list[str], methods: list[str]) -> list[Row]:
-        return [self._row(model, base, panel=base) for base in bases for model in [base, *methods]]
+    def _panels(self, common: dict, bases: list[str], methods: list[str]) -> list[Row]:
+        return [
+            self._row(common, model, base, panel=base)
+            for base in bases
+            for model in [base, *methods]
+        ]
 
     def _row(
         self,
+        common: dict,
         model: str,
         base: str | None = None,
         label: str | None = None,
@@ -192,7 +201,7 @@ class GridBuilder:
         panel: str = "",
         by_dataset: dict | None = None,
     ) -> Row:
-        given = {**self.settings, **(settings or {})}
+        given = {**common, **(settings or {})}
         # a plain model is its own base; the default one is a method's
         resolved = self._resolve(model, base if is_warm_up_method(model) else None, given)
         name = f"{model}({resolved['base']})" if is_warm_up_method(model) else model

@@ -35,6 +35,16 @@ def test_a_timeline_by_hand():
     assert history.known_rows("cold").tolist() == [0, 1, 2, 3, 4]
 
 
+def test_a_base_that_knows_the_future_is_scored_on_the_same():
+    items = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 2, 2])
+    times = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 5, 12])
+    split = cold_start_split(items, times, N, K, timeline_cut=6 / 12, timeline_future=True)
+    assert split.cut == 6 and split.is_old.tolist() == [True, False, False]
+    # as without it, but for the old item's row after T
+    assert split.set_of_row.tolist() == [0, 0, 0, 0, 0, 1, 2, 3, 4, 4, 0, -1, -1]
+    assert split.n_known.tolist() == [6, 0, 0]
+
+
 def test_without_new_items_the_cut_is_named():
     items, times = np.repeat([0, 1], 10), np.tile(np.arange(10), 2)
     with pytest.raises(UserError, match="new items"):
