@@ -135,8 +135,7 @@ class GridBuilder:
 
     def preset(self, name: str) -> Section:
         """A preset of ``properties/experiment.yaml`` that is not a list of others."""
-        content = presets()[name]
-        like = {**presets().get(content.get("like"), {}), **content}
+        like = preset(name)
         common = {**like.get("settings", {}), **self.settings}
         if "rows" in like:
             rows = [self._row(common, **row) for row in like["rows"]]
@@ -234,6 +233,12 @@ def _of_dataset(row: Row, by_dataset: dict) -> dict:
 def presets() -> dict:
     """The content of ``properties/experiment.yaml``: a preset or a list of presets by name."""
     return read_properties("experiment")
+
+
+def preset(name: str) -> dict:
+    """What ``properties/experiment.yaml`` says of a preset, with what it takes over."""
+    content = presets()[name]
+    return {**presets().get(content.get("like"), {}), **content}
 
 
 def expand(names: list[str]) -> list[str]:

@@ -18,6 +18,7 @@ from recbole_mwuf.experiment.report.provenance import environment, time_spent
 from recbole_mwuf.experiment.report.scores import collect, lines
 from recbole_mwuf.experiment.report.tables import (
     auc_table,
+    flatters_table,
     in_paper,
     panel_table,
     paper_comparison,
@@ -34,8 +35,8 @@ _PROTOCOLS = {
 }
 _NOTES = {
     "table": "AUC, mean ± standard deviation over the runs (seeds). RelaImpr (Eq. 7, from the mean "
-    "AUCs) against Wide & Deep (*to W&D*) and against the method's own base (*to base*). **Bold**: "
-    "best of the phase.",
+    "AUCs, ± standard deviation over the runs) against Wide & Deep (*to W&D*) and against the "
+    "method's own base (*to base*). **Bold**: best of the phase.",
     "figure": "AUC, mean and a band of ± one standard deviation over the runs (seeds). **Bold**: "
     "best of the phase and panel.",
 }
@@ -50,6 +51,10 @@ _TUNED = (
     "Every row tried its default and as many drawn configurations, {trials} trials in all, on "
     "{validation_items:.0%} of the new items, with one seed; the score is the mean AUC of warm-a, "
     "-b and -c. The tables above are of the other new items."
+)
+_FLATTERS = (
+    "AUC of *{0}* less that of *{1}*, on the same samples: what knowing the future flatters "
+    "(paired t-test over seeds)."
 )
 _SPELT_WITH_A_VOWEL = "AEFHILMNORSX"  # letters, as in "an M"
 
@@ -105,6 +110,9 @@ def section_report(section: Section, scores: pd.DataFrame, folder: Path) -> list
             title = section.title + (" (generated data)" if generated else "")
             draw(rows, f"{title}, {protocol}", folder / file)
             parts += [f"![{title}, {protocol}]({file})", panel_table(rows, section.proposed)]
+            if section.flatters:
+                told = _FLATTERS.format(*section.flatters)
+                parts += [told, flatters_table(rows, section.flatters)]
             parts += measures(scores, section.name, protocol)
             continue
         parts += [auc_table(rows, section.proposed), verdict(rows, section.proposed)]

@@ -138,6 +138,15 @@ def mean_rela_impr(line: MethodScores, base: MethodScores | None, phase: str) ->
     return rela_impr(*pairs.mean(axis=0)) if len(pairs) else None
 
 
+def rela_impr_spread(line: MethodScores, base: MethodScores | None, phase: str) -> float | None:
+    """Standard deviation of Eq. 7 over the seeds that both have; None with fewer than two."""
+    if base is None:
+        return None
+    pairs = pd.concat([line.auc[phase], base.auc[phase]], axis=1, join="inner").to_numpy()
+    found = [value for pair in pairs if (value := rela_impr(*pair)) is not None]
+    return float(pd.Series(found).std(ddof=1)) if len(found) > 1 else None
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A paired comparison of two methods over the seeds that both have.

@@ -18,6 +18,7 @@ from recbole_mwuf.experiment.report.scores import (
     compare,
     mean_rela_impr,
     own_base,
+    rela_impr_spread,
     with_holm,
 )
 
@@ -44,8 +45,8 @@ def auc_table(rows: list[MethodScores], proposed: str) -> str:
         for phase in PHASES:
             cells.append(_auc_cell(line, rows, phase, marked))
             if reference:
-                cells.append(_percent(mean_rela_impr(line, reference, phase)))
-            cells.append(_percent(mean_rela_impr(line, own_base(line, rows), phase)))
+                cells.append(_rela_impr(line, reference, phase))
+            cells.append(_rela_impr(line, own_base(line, rows), phase))
         table.append(cells)
     return markdown_table(header, table)
 
@@ -107,6 +108,23 @@ def paper_comparison(rows: list[MethodScores], dataset: str) -> str:
     return markdown_table(header, table)
 
 
+def flatters_table(rows: list[MethodScores], panels: tuple[str, ...]) -> str:
+    """By method and phase, mean AUC in the first panel less that in the second, with its p."""
+    first, second = panels
+    rivals = {row.label: row for row in rows if row.panel == second}
+    table = []
+    for line in rows:
+        if line.panel != first or line.label not in rivals:
+            continue
+        cells = []
+        for phase in PHASES:
+            found = compare(line, rivals[line.label], phase)
+            p = "" if found.p is None else f" (p {found.p:.1g})"
+            cells.append(GAP if found.difference is None else signed(found.difference) + p)
+        table.append([escape(line.label), *cells])
+    return markdown_table(["method", *_TITLES.values()], table)
+
+
 def verdict(rows: list[MethodScores], proposed: str) -> str:
     """Where the proposed method does not beat a baseline of its base at warm-a, -b or -c."""
     pairs = [
@@ -153,8 +171,14 @@ def signed(value: float) -> str:
     return f"{value:+.4f}".replace("0.", ".", 1).replace("-", "−")
 
 
-def _percent(value: float | None) -> str:
-    return GAP if value is None else f"{value:+.1%}".replace("-", "−")
+def _rela_impr(line: MethodScores, base: MethodScores | None, phase: str) -> str:
+    """``+3.1 ± .4 %``: from the mean AUCs, and the standard deviation over the seeds."""
+    value = mean_rela_impr(line, base, phase)
+    if value is None:
+        return GAP
+    spread = rela_impr_spread(line, base, phase)
+    of_seeds = "" if spread is None else f" ± {100 * spread:.1f}"
+    return f"{100 * value:+.1f}{of_seeds} %".replace("-", "−")
 
 
 def escape(text: str) -> str:

@@ -1,5 +1,7 @@
 """Tables, cell by cell, from figures worked out by hand."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -7,6 +9,7 @@ from recbole_mwuf.data import PHASES
 from recbole_mwuf.experiment.report.scores import MethodScores
 from recbole_mwuf.experiment.report.tables import (
     auc_table,
+    flatters_table,
     in_paper,
     mean_and_std,
     panel_table,
@@ -44,13 +47,22 @@ def test_table1(rows):
     header, _, wide_deep, meta_emb, afn, mwuf = cells(auc_table(rows, "MWUF"))
     assert header == ["method", "runs", *[x for p in PHASES for x in (p.replace("_", "-"), "to W&D", "to base")]]  # fmt: skip  # noqa: E501
     assert wide_deep[:5] == ["WideDeep", "3", "**.7000 ± .1000**", "–", "–"]
-    # MetaEmb at cold: .12 / .2 - 1
-    assert meta_emb[2:5] == [".6200 ± .0000", "−40.0%", "−40.0%"]
+    # MetaEmb at cold: .12 / .2 - 1; by seed +.2, -.4, -.6
+    assert meta_emb[2:5] == [".6200 ± .0000", *["−40.0 ± 41.6 %"] * 2]
     assert afn == ["AFN", "0", *["–"] * 12]
-    # .21033 / .11 - 1; .08, .09, .101 above MetaEmb: p = .0045, and four such tests
-    assert mwuf[5:8] == [r"**.7103 ± .0105**\*", "+91.2%", "+91.2%"]
+    # .21033 / .11 - 1; by seed 1, .9091, .8417; .08, .09, .101 above MetaEmb: p = .0045, four tests
+    assert mwuf[5:8] == [r"**.7103 ± .0105**\*", *["+91.2 ± 7.9 %"] * 2]
     assert mwuf[8] == "**.6300 ± .0361**"  # the best, but p > .05
     assert mwuf[11] == ".6967 ± .0058"
+
+
+def test_what_a_panel_flatters(rows):
+    of_other = [replace(row, panel="clock") for row in rows[:2]]
+    known = replace(rows[3], label="WideDeep", panel="future known")
+    header, _, found = cells(flatters_table([*of_other, known], ("future known", "clock")))
+    assert header == ["method", "cold", "warm-a", "warm-b", "warm-c"]
+    # at cold 0, -.1, -.2 by seed; at warm-a .1, .1, .101
+    assert found == ["WideDeep", "−.1000 (p 0.2)", "+.1003 (p 1e-05)", *found[3:]]
 
 
 def test_verdict_lists_what_is_not_beaten(rows):
