@@ -10,6 +10,9 @@ A figure is followed by a comment that says what it is, so that it can be writte
 - ``<!-- true: fair: A > B @ all -->``: a claim without a figure. ``>``: higher; ``>>``: higher with
   p <= .05; ``~``: neither is higher with p <= .05. ``all``, ``warm`` or some phases.
 
+In place of a section there may be a file of docs/, such as ``online_auc.csv: MWUF - WideDeep @ 5``:
+two of its columns in the row whose first cell is 5.
+
 A section is of ml-1m and ``next_phase`` unless it says otherwise: ``ml-100k/fair/fixed_test``; a
 panel of it is ``settings[AFN]``.
 """
@@ -64,6 +67,12 @@ def figure(what: str) -> str:
     section, rest = rest.split(": ", 1)
     names, (phase,) = _names_and_phases(rest)
     first, *others = names.split(" - ")
+    if section.endswith(".csv"):
+        value = _cell(section, first, phase)
+        if not others:
+            return number(value)
+        value -= _cell(section, others[0], phase)
+        return number(abs(value)) if kind == "abs" else signed(value)
     column = kind if kind in ("updates", "gauc", "ece", "logloss") else "auc"
     if kind in ("low", "high"):
         return signed(_column(section, first, phase, f"gain_{kind}").mean())
@@ -85,6 +94,9 @@ def is_true(claim: str) -> bool:
     names, phases = _names_and_phases(rest)
     operator = next(sign for sign in _OPERATORS if sign in names)
     first, second = names.split(operator)
+    if section.endswith(".csv"):
+        assert operator == " > ", "a file has no runs to test with"
+        return all(_cell(section, first, x) > _cell(section, second, x) for x in phases)
     return all(
         _holds(operator.strip(), *_pairs(*(_column(section, x, phase) for x in (first, second))))
         for phase in phases
@@ -101,9 +113,14 @@ def _holds(operator: str, a: np.ndarray, b: np.ndarray) -> bool:
 
 def _names_and_phases(text: str) -> tuple[str, tuple[str, ...]]:
     names, _, phases = text.rpartition(" @ ")
-    found = _GROUPS.get(phases) or tuple(phases.split(", "))
-    assert names and set(found) <= set(PHASES), text
-    return names, tuple(found)
+    assert names, text
+    return names, _GROUPS.get(phases) or tuple(phases.split(", "))
+
+
+def _cell(file: str, column: str, row: str) -> float:
+    frame = pd.read_csv(DOCS / file, index_col=0)
+    frame.index = frame.index.astype(str)
+    return float(frame.loc[row, column])
 
 
 @cache

@@ -62,6 +62,14 @@ def test_claims(made_up):
         figure("s: nobody @ cold")
 
 
+def test_a_file(tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text("seen,A,B\n1,0.71,0.70\n10,0.72,0.75\n")
+    monkeypatch.setattr(sentences, "DOCS", tmp_path)
+    assert figure("a.csv: A @ 1") == ".7100"
+    assert figure("a.csv: A - B @ 10") == "−.0300" and figure("abs a.csv: A - B @ 10") == ".0300"
+    assert is_true("a.csv: A > B @ 1") and not is_true("a.csv: A > B @ 1, 10")
+
+
 def test_a_figure_that_nothing_accounts_for():
     assert bare("rises to .7512 by +.0031 (p .02)") == [".7512", "+.0031"]
     made = "<!-- gains: fair, next_phase -->\n.7512\n<!-- end -->"
