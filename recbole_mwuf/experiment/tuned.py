@@ -102,6 +102,8 @@ def tune_section(
 ) -> Section:
     """Execute the trials of a section's rows that are missing and apply what they found.
 
+    Rows with one label, in several panels, share what the first of them chose.
+
     Args:
         builder: Of the grid.
         section: With ``tune``.
@@ -116,13 +118,16 @@ def tune_section(
         UserError: if a row has no trial with a result.
     """
     tune, seed = section.tune or {}, int(section.rows[0].resolved["seed"])
-    of_row = {row.label: trials(builder, row, tune, seed) for row in section.rows}
+    first: dict[str, Row] = {}
+    for row in section.rows:
+        first.setdefault(row.label, row)
+    of_row = {label: trials(builder, row, tune, seed) for label, row in first.items()}
     jobs = list({job.key: job for of_one in of_row.values() for job in of_one}.values())
     kept = ResultFolder(folder.path / "trials")
     if engine is not None:
         execute_missing(kept, jobs, engine, command)
     results = kept.results()
-    choices = {row.label: choose(of_row[row.label], results, row) for row in section.rows}
+    choices = {label: choose(of_row[label], results, row) for label, row in first.items()}
     content = {label: asdict(choice) for label, choice in choices.items()}
     write_json(folder.path / f"tuned-{section.name}.json", content)
     return tuned(builder, section, choices, tune)
