@@ -8,6 +8,7 @@ hook costs as much as the batch, however large the table is.
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,12 +20,14 @@ from recbole.model.abstract_recommender import ContextRecommender
 from recbole.utils import FeatureSource
 from torch import Tensor, nn
 
+from recbole_mwuf.compat import replaced
 from recbole_mwuf.data.dataset import select
 from recbole_mwuf.data.protocols import Fields
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table.contract import ItemIDs, ItemTable
 
 _CHUNK = 65536  # items whose features are embedded at once
+_SEQUENCES = ("embedded_sequences", "first_order_sequences")  # columns of a batch, by owner
 
 
 class ColumnTable(ItemTable):
@@ -131,7 +134,20 @@ class ColumnTable(ItemTable):
             for owner, values in zip((self.base, self._first_order), ids or ()):
                 if values is not None:
                     stack.enter_context(_column_replaced(owner, self.item_field, values))
+            for name, owner in zip(_SEQUENCES, self._owners()):
+                if name in interaction:
+                    stack.enter_context(_sequences_known(owner, interaction, interaction[name]))
             return function(interaction)
+
+    def shared_columns(self, interaction: Interaction) -> dict[str, Tensor]:
+        """What is the same whatever the items' IDs are: also what fixed sequence features say."""
+        columns = super().shared_columns(interaction)
+        for name, owner in zip(_SEQUENCES, self._owners()):
+            if fields := owner.token_seq_field_names:
+                if not owner.token_seq_embedding_table[0].weight.requires_grad:
+                    values = [interaction[field] for field in fields]
+                    columns[name] = owner.embed_token_seq_fields(values)
+        return columns
 
     def logits_of_each(
         self, interaction: Interaction, ids: Sequence[ItemIDs]
@@ -209,4 +225,20 @@ def _column_replaced(owner: ContextRecommender, field: str, values: Tensor) -> I
         return torch.cat([output[:, :column], values.unsqueeze(1), after], dim=1)
 
     with _hook(owner.token_embedding_table, replace):
+        yield
+
+
+@contextmanager
+def _sequences_known(
+    owner: ContextRecommender, interaction: Interaction, known: Tensor
+) -> Iterator[None]:
+    """While open, the owner need not embed the batch's multi-valued fields again."""
+    own = [interaction[field] for field in owner.token_seq_field_names]
+    embed = owner.embed_token_seq_fields
+
+    def known_if_same(fields: list[Tensor], *mode: str, **modes: str) -> Tensor:
+        same = len(fields) == len(own) and all(map(operator.is_, fields, own))
+        return known if same and not (mode or modes) else embed(fields, *mode, **modes)
+
+    with replaced(owner, "embed_token_seq_fields", known_if_same):
         yield

@@ -196,18 +196,20 @@ class KalmanWarmUp(WarmUpMethod):
         items, item_of_row = interaction[self.ITEM_ID].unique(return_inverse=True)
         time = latest(interaction[EVENT_TIME], item_of_row, len(items))
         rows = own_shard().of(torch.arange(len(item_of_row), device=items.device))
-        share = Interaction(select(interaction, rows))
-        share.update(Interaction(self.table.shared_columns(share)))
-        item_of_row, is_shared = item_of_row[rows], len(rows) < len(interaction)
-        ids = self.new_ids(items)
+        is_shared = len(rows) < len(interaction)
+        columns = select(interaction, rows) if is_shared else interaction.interaction
+        share = Interaction({**columns, **self.table.shared_columns(Interaction(columns))})
+        item_of_row, ids = item_of_row[rows], self.new_ids(items)
+        ids_of_row = self.new_ids(share[self.ITEM_ID])
 
         def evidence(theta: Tensor, which: Tensor) -> Evidence:
-            place = torch.full_like(items, -1)
-            place[which] = torch.arange(len(which), device=items.device)
-            place_of_row = place[item_of_row]
-            rows = (place_of_row >= 0).nonzero().squeeze(1)
-            batch, at = Interaction(select(share, rows)), place_of_row[rows]
-            own = self.new_ids(batch[self.ITEM_ID])
+            batch, at, own = share, item_of_row, ids_of_row
+            if len(which) < len(items):
+                place = torch.full_like(items, -1)
+                place[which] = torch.arange(len(which), device=items.device)
+                rows = (place[item_of_row] >= 0).nonzero().squeeze(1)
+                batch, at = Interaction(select(share, rows)), place[item_of_row[rows]]
+                own = ids_of_row.chosen(rows)
             logits, jacobian = self.linearised(batch, theta[at], own)
             found = log_loss_evidence(logits, batch[self.LABEL], jacobian, at, len(which))
             return Evidence(*total(list(found))) if is_shared else found

@@ -121,24 +121,29 @@ def _damped_step(
     """θ + step, the step halved where the objective would rise: there, and what holds there."""
     limit = _objective(prior, theta, here)
     limit = limit + _ROUNDING * (1 + limit.abs())
-    moved, there = theta.clone(), Evidence(*(values.clone() for values in here))
     moving = torch.arange(len(theta), device=theta.device)
-    for halving in range(_HALVINGS):
-        tried = theta[moving] + step[moving] / 2**halving
-        found = evidence(tried, moving)
-        objective = _objective(Gaussian(*(part[moving] for part in prior)), tried, found)
-        falls = objective <= limit[moving]  # what is no number does not
+    tried = theta + step
+    found = evidence(tried, moving)
+    falls = _objective(prior, tried, found) <= limit  # what is no number does not
+    if falls.all():  # nearly always
+        return tried, found
+    moved, there = theta.clone(), Evidence(*(values.clone() for values in here))
+    for halving in range(1, _HALVINGS + 1):
         for kept, values in zip((moved, *there), (tried, *found)):
             kept[moving[falls]] = values[falls]
         moving = moving[~falls]
-        if not len(moving):
+        if not len(moving) or halving == _HALVINGS:
             break
+        tried = theta[moving] + step[moving] / 2**halving
+        found = evidence(tried, moving)
+        objective = _objective(Gaussian(*(part[moving] for part in prior)), tried, found)
+        falls = objective <= limit[moving]
     return moved, there
 
 
 def _objective(prior: Gaussian, theta: Tensor, there: Evidence) -> Tensor:
-    away = theta - prior.mean
-    return there.loss + torch.einsum("ni,nij,nj->n", away, prior.precision, away) / 2
+    away = (theta - prior.mean).unsqueeze(-1)
+    return there.loss + (away.mT @ prior.precision @ away).view(-1) / 2
 
 
 def forget(gaussian: Gaussian, variance: Tensor) -> Gaussian:
@@ -181,17 +186,20 @@ class Triangle(InformationStore):
     def __init__(self, size: int):
         super().__init__(size)
         self.width = size * (size + 1) // 2
-        self._where = torch.tril_indices(size, size)
+        row, column = torch.tril_indices(size, size)
+        self._kept = row * size + column  # places in a matrix of one row
+        place = torch.empty(size, size, dtype=torch.long)
+        place[row, column] = place[column, row] = torch.arange(self.width)
+        self._place = place.view(-1)  # in the triangle, of each number of the matrix
 
     def pack(self, information: Tensor, prior: Tensor) -> Tensor:
-        row, column = self._where.to(information.device)
-        return information[:, row, column].float()
+        kept = self._kept.to(information.device)
+        return information.flatten(1).index_select(1, kept).float()
 
     def unpack(self, rows: Tensor) -> Tensor:
-        row, column = self._where.to(rows.device)
-        full = rows.new_zeros(len(rows), self.size, self.size, dtype=torch.float64)
-        full[:, row, column] = full[:, column, row] = rows.double()
-        return full
+        place = self._place.to(rows.device)
+        full = rows.double().index_select(1, place)
+        return full.view(len(rows), self.size, self.size)
 
 
 class Diagonal(InformationStore):
