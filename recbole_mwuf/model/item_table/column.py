@@ -27,7 +27,9 @@ from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table.contract import ItemIDs, ItemTable
 
 _CHUNK = 65536  # items whose features are embedded at once
-_SEQUENCES = ("embedded_sequences", "first_order_sequences")  # columns of a batch, by owner
+# columns of a batch that keep what the base computes of it
+_EMBEDDED, _EMBEDDED_FLOATS = "embedded", "embedded_floats"
+_FIRST_ORDER_SEQUENCES = "first_order_sequences"
 
 
 class ColumnTable(ItemTable):
@@ -134,19 +136,24 @@ class ColumnTable(ItemTable):
             for owner, values in zip((self.base, self._first_order), ids or ()):
                 if values is not None:
                     stack.enter_context(_column_replaced(owner, self.item_field, values))
-            for name, owner in zip(_SEQUENCES, self._owners()):
-                if name in interaction:
-                    stack.enter_context(_sequences_known(owner, interaction, interaction[name]))
+            if _EMBEDDED in interaction and ids is not None:
+                stack.enter_context(_embedded(self.base, interaction, self.item_field, ids))
+            if _FIRST_ORDER_SEQUENCES in interaction:
+                stack.enter_context(_sequences_known(self._first_order, interaction))
             return function(interaction)
 
     def shared_columns(self, interaction: Interaction) -> dict[str, Tensor]:
-        """What is the same whatever the items' IDs are: also what fixed sequence features say."""
+        """What is the same whatever the items' IDs are: all that a fixed base embeds of a batch."""
         columns = super().shared_columns(interaction)
-        for name, owner in zip(_SEQUENCES, self._owners()):
-            if fields := owner.token_seq_field_names:
-                if not owner.token_seq_embedding_table[0].weight.requires_grad:
-                    values = [interaction[field] for field in fields]
-                    columns[name] = owner.embed_token_seq_fields(values)
+        if any(parameter.requires_grad for parameter in self.base.parameters()):
+            return columns
+        sparse, dense = self.base.embed_input_fields(interaction)
+        columns[_EMBEDDED] = sparse
+        if dense is not None:
+            columns[_EMBEDDED_FLOATS] = dense
+        if self.has_first_order and (fields := self._first_order.token_seq_field_names):
+            values = [interaction[field] for field in fields]
+            columns[_FIRST_ORDER_SEQUENCES] = self._first_order.embed_token_seq_fields(values)
         return columns
 
     def logits_of_each(
@@ -229,16 +236,34 @@ def _column_replaced(owner: ContextRecommender, field: str, values: Tensor) -> I
 
 
 @contextmanager
-def _sequences_known(
-    owner: ContextRecommender, interaction: Interaction, known: Tensor
+def _embedded(
+    base: ContextRecommender, interaction: Interaction, field: str, ids: ItemIDs
 ) -> Iterator[None]:
-    """While open, the owner need not embed the batch's multi-valued fields again."""
-    own = [interaction[field] for field in owner.token_seq_field_names]
-    embed = owner.embed_token_seq_fields
+    """While open, the base need not embed a batch again: only one field is new, the item's."""
+    known, floats = interaction[_EMBEDDED], interaction.interaction.get(_EMBEDDED_FLOATS)
+    column = len(base.token_seq_field_names) + base.token_field_names.index(field)
+    embed = base.embed_input_fields
 
-    def known_if_same(fields: list[Tensor], *mode: str, **modes: str) -> Tensor:
+    def of_known(batch: Interaction) -> tuple[Tensor, Tensor | None]:
+        if batch is not interaction:
+            return embed(batch)
+        after = known[:, column + 1 :]
+        return torch.cat([known[:, :column], ids.embedding.unsqueeze(1), after], dim=1), floats
+
+    with replaced(base, "embed_input_fields", of_known):
+        yield
+
+
+@contextmanager
+def _sequences_known(first_order: nn.Module, interaction: Interaction) -> Iterator[None]:
+    """While open, a first-order term need not embed a batch's multi-valued fields again."""
+    known = interaction[_FIRST_ORDER_SEQUENCES]
+    own = [interaction[field] for field in first_order.token_seq_field_names]
+    embed = first_order.embed_token_seq_fields
+
+    def of_known(fields: list[Tensor]) -> Tensor:
         same = len(fields) == len(own) and all(map(operator.is_, fields, own))
-        return known if same and not (mode or modes) else embed(fields, *mode, **modes)
+        return known if same else embed(fields)
 
-    with replaced(owner, "embed_token_seq_fields", known_if_same):
+    with replaced(first_order, "embed_token_seq_fields", of_known):
         yield

@@ -73,7 +73,11 @@ def log_loss_evidence(
         n_models: How many models there are.
     """
 
+    one_each = n_models == len(logits) and torch.equal(model_of_row, _numbers(logits))
+
     def by_model(values: Tensor) -> Tensor:
+        if one_each:
+            return values.double()
         start = values.new_zeros(n_models, *values.shape[1:])
         return start.index_add_(0, model_of_row, values).double()
 
@@ -105,45 +109,71 @@ def update(prior: Gaussian, evidence: Likelihood, iterations: int) -> Gaussian:
     Returns:
         Gaussian: the posterior N(θ, H⁻¹).
     """
-    theta = prior.mean
-    here = evidence(theta, torch.arange(len(theta), device=theta.device))
+    here = _look(prior, evidence, prior.mean, _numbers(prior.mean))
     for _ in range(iterations):
-        pull = (prior.precision @ (theta - prior.mean).unsqueeze(-1)).squeeze(-1)
-        hessian = torch.linalg.cholesky(prior.precision + here.information)
-        step = -torch.cholesky_solve((here.gradient + pull).unsqueeze(-1), hessian).squeeze(-1)
-        theta, here = _damped_step(prior, evidence, theta, here, step)
-    return Gaussian(theta, prior.precision + here.information)
+        factor = torch.linalg.cholesky(prior.precision + here.information)
+        uphill = (here.gradient + here.pull).unsqueeze(-1)
+        step = -torch.cholesky_solve(uphill, factor).squeeze(-1)
+        here = _damped_step(prior, evidence, here, step)
+    return Gaussian(here.theta, prior.precision + here.information)
 
 
-def _damped_step(
-    prior: Gaussian, evidence: Likelihood, theta: Tensor, here: Evidence, step: Tensor
-) -> tuple[Tensor, Evidence]:
-    """θ + step, the step halved where the objective would rise: there, and what holds there."""
-    limit = _objective(prior, theta, here)
-    limit = limit + _ROUNDING * (1 + limit.abs())
-    moving = torch.arange(len(theta), device=theta.device)
-    tried = theta + step
-    found = evidence(tried, moving)
-    falls = _objective(prior, tried, found) <= limit  # what is no number does not
+class _Point(NamedTuple):
+    """Some parameters of each model, and what holds there.
+
+    Attributes:
+        theta: θ, ``[n, d]``.
+        pull: P⁻¹ (θ - m), ``[n, d]``.
+        objective: loss + ½ (θ - m)ᵀ P⁻¹ (θ - m), ``[n]``.
+        gradient: Of the loss, ``[n, d]``.
+        information: ``[n, d, d]``.
+    """
+
+    theta: Tensor
+    pull: Tensor
+    objective: Tensor
+    gradient: Tensor
+    information: Tensor
+
+
+def _look(prior: Gaussian, evidence: Likelihood, theta: Tensor, models: Tensor) -> _Point:
+    """What holds at parameters of some models, int64 ``[m]``; the prior is theirs."""
+    away = theta - prior.mean
+    pull = (prior.precision @ away.unsqueeze(-1)).squeeze(-1)
+    loss, gradient, information = evidence(theta, models)
+    return _Point(theta, pull, loss + (away * pull).sum(dim=1) / 2, gradient, information)
+
+
+def _damped_step(prior: Gaussian, evidence: Likelihood, here: _Point, step: Tensor) -> _Point:
+    """θ + step, the step halved where the objective would rise."""
+    limit = here.objective + _ROUNDING * (1 + here.objective.abs())
+    moving = _numbers(limit)
+    tried = _look(prior, evidence, here.theta + step, moving)
+    falls = tried.objective <= limit  # what is no number does not
     if falls.all():  # nearly always
-        return tried, found
-    moved, there = theta.clone(), Evidence(*(values.clone() for values in here))
-    for halving in range(1, _HALVINGS + 1):
-        for kept, values in zip((moved, *there), (tried, *found)):
-            kept[moving[falls]] = values[falls]
+        return tried
+    moved = _Point(*(values.clone() for values in here))
+    for halving in range(1, _HALVINGS):
+        _keep(moved, moving, tried, falls)
         moving = moving[~falls]
-        if not len(moving) or halving == _HALVINGS:
-            break
-        tried = theta[moving] + step[moving] / 2**halving
-        found = evidence(tried, moving)
-        objective = _objective(Gaussian(*(part[moving] for part in prior)), tried, found)
-        falls = objective <= limit[moving]
-    return moved, there
+        if not len(moving):
+            return moved
+        theta = here.theta[moving] + step[moving] / 2**halving
+        tried = _look(Gaussian(*(part[moving] for part in prior)), evidence, theta, moving)
+        falls = tried.objective <= limit[moving]
+    _keep(moved, moving, tried, falls)
+    return moved
 
 
-def _objective(prior: Gaussian, theta: Tensor, there: Evidence) -> Tensor:
-    away = (theta - prior.mean).unsqueeze(-1)
-    return there.loss + (away.mT @ prior.precision @ away).view(-1) / 2
+def _keep(moved: _Point, moving: Tensor, tried: _Point, falls: Tensor) -> None:
+    """Take over what has been tried of the models that are moving, where the objective falls."""
+    for kept, values in zip(moved, tried):
+        kept[moving[falls]] = values[falls]
+
+
+def _numbers(rows: Tensor) -> Tensor:
+    """0, 1, ... for each row."""
+    return torch.arange(len(rows), device=rows.device)
 
 
 def forget(gaussian: Gaussian, variance: Tensor) -> Gaussian:
