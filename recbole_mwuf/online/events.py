@@ -137,6 +137,8 @@ def _is_missing(token: object) -> bool:
 def _numbers(column: pd.Series) -> np.ndarray:
     """A column as float64, NaN where there is no number; a date is none."""
     if column.dtype.kind in "biuf":
+        if isinstance(column.dtype, np.dtype):  # pandas' own types may have missing values
+            return column.to_numpy().astype(np.float64)
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     numbers = column.map(lambda value: value if isinstance(value, (str, Number)) else None)
     return pd.to_numeric(numbers, errors="coerce").to_numpy(dtype=np.float64)

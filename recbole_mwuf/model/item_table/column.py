@@ -8,7 +8,6 @@ hook costs as much as the batch, however large the table is.
 
 from __future__ import annotations
 
-import operator
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -25,11 +24,9 @@ from recbole_mwuf.data.dataset import select
 from recbole_mwuf.data.protocols import Fields
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table.contract import ItemIDs, ItemTable
+from recbole_mwuf.model.item_table.embedded import EMBEDDED, embedded_columns, embedded_known
 
 _CHUNK = 65536  # items whose features are embedded at once
-# columns of a batch that keep what the base computes of it
-_EMBEDDED, _EMBEDDED_FLOATS = "embedded", "embedded_floats"
-_FIRST_ORDER_SEQUENCES = "first_order_sequences"
 
 
 class ColumnTable(ItemTable):
@@ -59,7 +56,7 @@ class ColumnTable(ItemTable):
 
     @torch.no_grad()
     def _probe(self) -> bool:
-        """Score one row to see which tables the base reads; returns if a first order is used."""
+        """Score one row to see what the base reads; returns if a first order is used."""
         tables = {
             "embedding": getattr(self.base, "token_embedding_table", None),
             "first_order": getattr(self._first_order, "token_embedding_table", None),
@@ -71,11 +68,20 @@ class ColumnTable(ItemTable):
             for name, table in tables.items():
                 if table is not None:
                     stack.enter_context(_hook(table, lambda *_, name=name: reads.update([name])))
+            embed, whole = self.base.embed_input_fields, 0
+
+            def counting(batch: Interaction) -> Any:
+                nonlocal whole
+                whole += batch is self._row
+                return embed(batch)
+
+            stack.enter_context(replaced(self.base, "embed_input_fields", counting))
             output = self.base(self._row).reshape(-1)
-        score = self.base.predict(self._row).reshape(-1)
+            score = self.base.predict(self._row).reshape(-1)
+        self._embeds_whole_batches = whole == 2
         self.base.train(training)
         refusal = f"base={type(self.base).__name__} cannot be warmed up: "
-        if reads["embedding"] != 1:
+        if reads["embedding"] != 2:  # once in each of the passes
             raise UserError(
                 refusal + "it does not read its item IDs from RecBole's shared embedding table "
                 "(token_embedding_table), so no other vector can take their place. Use a base "
@@ -132,29 +138,25 @@ class ColumnTable(ItemTable):
     def call(self, method: str, interaction: Interaction, ids: ItemIDs | None = None) -> Any:
         # a module is called, not its forward: hooks of others on the base go on working
         function = self.base if method == "forward" else getattr(self.base, method)
+        if ids is not None and EMBEDDED in interaction and method in ("forward", "predict"):
+            with embedded_known(*self._embedders(), self.item_field, interaction, ids):
+                return function(interaction)
         with ExitStack() as stack:
             for owner, values in zip((self.base, self._first_order), ids or ()):
                 if values is not None:
                     stack.enter_context(_column_replaced(owner, self.item_field, values))
-            if _EMBEDDED in interaction and ids is not None:
-                stack.enter_context(_embedded(self.base, interaction, self.item_field, ids))
-            if _FIRST_ORDER_SEQUENCES in interaction:
-                stack.enter_context(_sequences_known(self._first_order, interaction))
             return function(interaction)
 
     def shared_columns(self, interaction: Interaction) -> dict[str, Tensor]:
         """What is the same whatever the items' IDs are: all that a fixed base embeds of a batch."""
         columns = super().shared_columns(interaction)
-        if any(parameter.requires_grad for parameter in self.base.parameters()):
-            return columns
-        sparse, dense = self.base.embed_input_fields(interaction)
-        columns[_EMBEDDED] = sparse
-        if dense is not None:
-            columns[_EMBEDDED_FLOATS] = dense
-        if self.has_first_order and (fields := self._first_order.token_seq_field_names):
-            values = [interaction[field] for field in fields]
-            columns[_FIRST_ORDER_SEQUENCES] = self._first_order.embed_token_seq_fields(values)
+        is_fixed = not self.base.token_embedding_table.embedding.weight.requires_grad
+        if self._embeds_whole_batches and is_fixed:
+            columns |= embedded_columns(*self._embedders(), interaction)
         return columns
+
+    def _embedders(self) -> tuple[ContextRecommender, nn.Module | None]:
+        return self.base, self._first_order if self.has_first_order else None
 
     def logits_of_each(
         self, interaction: Interaction, ids: Sequence[ItemIDs]
@@ -232,38 +234,4 @@ def _column_replaced(owner: ContextRecommender, field: str, values: Tensor) -> I
         return torch.cat([output[:, :column], values.unsqueeze(1), after], dim=1)
 
     with _hook(owner.token_embedding_table, replace):
-        yield
-
-
-@contextmanager
-def _embedded(
-    base: ContextRecommender, interaction: Interaction, field: str, ids: ItemIDs
-) -> Iterator[None]:
-    """While open, the base need not embed a batch again: only one field is new, the item's."""
-    known, floats = interaction[_EMBEDDED], interaction.interaction.get(_EMBEDDED_FLOATS)
-    column = len(base.token_seq_field_names) + base.token_field_names.index(field)
-    embed = base.embed_input_fields
-
-    def of_known(batch: Interaction) -> tuple[Tensor, Tensor | None]:
-        if batch is not interaction:
-            return embed(batch)
-        after = known[:, column + 1 :]
-        return torch.cat([known[:, :column], ids.embedding.unsqueeze(1), after], dim=1), floats
-
-    with replaced(base, "embed_input_fields", of_known):
-        yield
-
-
-@contextmanager
-def _sequences_known(first_order: nn.Module, interaction: Interaction) -> Iterator[None]:
-    """While open, a first-order term need not embed a batch's multi-valued fields again."""
-    known = interaction[_FIRST_ORDER_SEQUENCES]
-    own = [interaction[field] for field in first_order.token_seq_field_names]
-    embed = first_order.embed_token_seq_fields
-
-    def of_known(fields: list[Tensor]) -> Tensor:
-        same = len(fields) == len(own) and all(map(operator.is_, fields, own))
-        return known if same else embed(fields)
-
-    with replaced(first_order, "embed_token_seq_fields", of_known):
         yield
