@@ -30,6 +30,7 @@ ORDER = [
     "parallel",
     "recbole_models",
     "compat",
+    "calibration",
     "logs",
     "guests",
     "versions",

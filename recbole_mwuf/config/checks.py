@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from recbole.evaluator import metric_types
+from recbole.evaluator import metric_types  # knows ECE as soon as calibration is imported
 from recbole.utils import EvaluatorType
 
+import recbole_mwuf.calibration  # noqa: F401
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.settings import Setting, read_properties
 

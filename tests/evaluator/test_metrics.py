@@ -30,6 +30,23 @@ def test_hand_worked(config):
     assert result["mae"] == pytest.approx(np.mean([0.1, 0.2, 0.4, 0.6, 0.1, 0.3]), abs=1e-6)
 
 
+def test_expected_calibration_error_by_hand():
+    config = Config(config_dict={"metrics": ["AUC", "ECE"], "metric_decimal_place": 9})
+    scores = torch.tensor([0.31, 0.33, 0.35, 0.72, 0.78, 1.0])
+    labels = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0, 0.0])
+    result = evaluate(config, scores, labels, torch.arange(6))
+    # bins [.3, .4): predicted .33, observed 1/3; [.7, .8): .75, 1; [.9, 1]: 1, 0
+    expected = 3 / 6 * (1 / 3 - 0.33) + 2 / 6 * 0.25 + 1 / 6 * 1
+    assert result["ece"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_calibrated_scores_have_no_calibration_error():
+    config = Config(config_dict={"metrics": ["ECE"]})
+    scores, labels = torch.tensor([0.25] * 4 + [0.5] * 2), torch.tensor([1.0, 0, 0, 0, 1, 0])
+    assert evaluate(config, scores, labels, torch.arange(6))["ece"] == 0
+    assert evaluate(config, 1 - scores, labels, torch.arange(6))["ece"] > 0.3
+
+
 def test_auc_and_gauc_against_scikit_learn(config):
     rng = np.random.default_rng(0)
     users, labels = rng.integers(0, 9, 400), rng.integers(0, 2, 400)
