@@ -108,6 +108,16 @@ def test_online_new_item(output, tmp_path):
 
 
 @pytest.mark.slow
+def test_exploration(output, tmp_path):
+    write_as_ml_1m(tmp_path / "ml-1m", [250] * 8 + [100] * 4)
+    output("exploration", "--data=ml-1m", "--output=table.csv", "--rounds=3")
+    table = pd.read_csv("table.csv", index_col="policy")
+    assert list(table.index) == ["random", "greedy", "thompson", "ucb, c=0.5", "ucb, c=1"]
+    assert (table["items shown"] == 3).all()  # of four new items three are held out
+    assert table.drop(columns="items shown").apply(lambda c: c.between(0, 1)).all(axis=None)
+
+
+@pytest.mark.slow
 def test_calibration(output):
     head, *rows = output("calibration", "--output=calibration")
     assert head.split() == ["phase", "cold", "warm_a", "warm_b", "warm_c"]
