@@ -3,8 +3,8 @@
     python benchmarks/online.py [--model MWUF] [--bases WideDeep DIN] [--work saved/benchmark]
     python benchmarks/online.py --model KalmanWarmUp --bases WideDeep --state 1000000
 
-Trains the model on each base first. Times are wall-clock and, since other work may want the same cores,
-those of the process alone. ``bare`` is what the base itself takes in the same minute: one step of
+Trains the model on each base first. Times are wall-clock and, since other work may want the same
+cores, those of the process alone. ``bare`` is what the base itself takes in the same minute: one step of
 Adam on two rows, and a forward pass over 1,000 rows that are tensors already. ``saved`` is the size
 of the saved state after 120,000 and after 240,000 events. ``at once`` is a call with all events.
 Prints a Markdown table; with ``--state N`` what N new items take, part by part, instead.
@@ -143,7 +143,8 @@ def state(path: Path, n_items: int) -> list[str]:
     added = (saved_mb(warmer, path) - before) * 2**20
     return [
         *(f"{name}: {size:.0f} bytes" for name, size in largest),
-        f"file: {added / n_items:.0f} bytes an item, {added / 1e9:.2f} GB; added in {seconds:.0f} s",
+        f"file: {added / n_items:.0f} bytes an item, {added / 1e9:.2f} GB",
+        f"added in {seconds:.0f} s",
         f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GB",
     ]
 
