@@ -4,10 +4,10 @@
     python benchmarks/online.py --model KalmanWarmUp --bases WideDeep --state 1000000
 
 Trains the model on each base first. Times are wall-clock and, since other work may want the same
-cores, those of the process alone. ``bare`` is what the base itself takes in the same minute: one step of
-Adam on two rows, and a forward pass over 1,000 rows that are tensors already. ``saved`` is the size
-of the saved state after 120,000 and after 240,000 events. ``at once`` is a call with all events.
-Prints a Markdown table; with ``--state N`` what N new items take, part by part, instead.
+cores, those of the process alone. ``bare`` is what the base itself takes in the same minute: a
+step of Adam on two rows, and a forward pass over 1,000 rows that are tensors already. ``saved`` is
+the size of the saved state after 120,000 and after 240,000 events. ``at once`` is a call with all
+events. Prints a Markdown table; with ``--state N`` what N new items take, part by part, instead.
 """
 
 from __future__ import annotations
