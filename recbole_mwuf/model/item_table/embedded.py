@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import ContextRecommender
 from torch import Tensor, nn
 
-from recbole_mwuf.compat import replaced
 from recbole_mwuf.model.item_table.contract import ItemIDs
 
 EMBEDDED = "embedded"  # sequence and token fields, [B, n_fields, k]
@@ -69,7 +69,7 @@ def embedded_known(
             return embed(batch)
         return _with_column(columns[EMBEDDED], place, ids.embedding), columns.get(_FLOATS)
 
-    with replaced(base, "embed_input_fields", embedded):
+    with _own(base, embed_input_fields=embedded):
         if first_order is None or ids.first_order is None:
             yield
             return
@@ -88,15 +88,27 @@ def _weights_known(
     def weights(tokens: Tensor) -> Tensor:
         return _with_column(columns[_WEIGHTS], place, values)
 
-    def sequences(fields: list[Tensor]) -> Tensor:
+    def sequences(fields: list[Tensor]) -> Tensor | None:
         same = len(fields) == len(own) and all(map(operator.is_, fields, own))
-        return columns[_SEQUENCES] if same else embed(fields)
+        return columns.get(_SEQUENCES) if same else embed(fields)
 
-    # a module calls what is its forward at the time; hooks of others on the table go on working
-    of_tokens = replaced(first_order.token_embedding_table, "forward", weights)
-    of_sequences = replaced(first_order, "embed_token_seq_fields", sequences)
-    with of_tokens, of_sequences if own else nullcontext():
+    table = first_order.token_embedding_table
+    with _own(table, forward=weights), _own(first_order, embed_token_seq_fields=sequences):
         yield
+
+
+@contextmanager
+def _own(module: nn.Module, **functions: Any) -> Iterator[None]:
+    """While open, a module has functions of its own in place of methods; hooks go on working."""
+    attributes = vars(module)  # setattr of a module is slow, and this happens in every pass
+    before = {name: attributes[name] for name in functions if name in attributes}
+    attributes.update(functions)
+    try:
+        yield
+    finally:
+        for name in functions:
+            del attributes[name]
+        attributes.update(before)
 
 
 def _with_column(embedded: Tensor, place: int, values: Tensor) -> Tensor:
