@@ -78,7 +78,7 @@ def plot(bins: pd.DataFrame, file: Path) -> None:
         axes.set_title(str(phase).replace("_", "-"))
         axes.set_xlabel("predicted")
     panels[0].set_ylabel("share of positive samples")
-    panels[0].legend(frameon=False)
+    panels[-1].legend(frameon=False, loc="lower right")
     figure.savefig(file, dpi=120)
 
 
