@@ -25,7 +25,7 @@ _SEQUENCES = "first_order_sequences"
 
 
 def embedded_columns(
-    base: ContextRecommender, first_order: nn.Module | None, interaction: Interaction
+    base: ContextRecommender, first_order: Any, interaction: Interaction
 ) -> dict[str, Tensor]:
     """What the base and its first-order term embed of a batch, by column.
 
@@ -47,7 +47,7 @@ def embedded_columns(
 @contextmanager
 def embedded_known(
     base: ContextRecommender,
-    first_order: nn.Module | None,
+    first_order: Any,
     field: str,
     interaction: Interaction,
     ids: ItemIDs,
@@ -79,7 +79,7 @@ def embedded_known(
 
 @contextmanager
 def _weights_known(
-    first_order: nn.Module, field: str, columns: dict[str, Tensor], values: Tensor
+    first_order: Any, field: str, columns: dict[str, Tensor], values: Tensor
 ) -> Iterator[None]:
     place = first_order.token_field_names.index(field)
     embed = first_order.embed_token_seq_fields
