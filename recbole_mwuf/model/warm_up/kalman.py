@@ -197,8 +197,8 @@ class KalmanWarmUp(WarmUpMethod):
         time = latest(interaction[EVENT_TIME], item_of_row, len(items))
         rows = own_shard().of(torch.arange(len(item_of_row), device=items.device))
         is_shared = len(rows) < len(interaction)
-        columns = select(interaction, rows) if is_shared else interaction.interaction
-        share = Interaction({**columns, **self.table.shared_columns(Interaction(columns))})
+        own_rows = Interaction(select(interaction, rows)) if is_shared else interaction
+        share = Interaction({**own_rows.interaction, **self.table.shared_columns(own_rows)})
         item_of_row, ids = item_of_row[rows], self.new_ids(items)
         ids_of_row = self.new_ids(share[self.ITEM_ID])
 
