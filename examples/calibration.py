@@ -17,10 +17,10 @@ import pandas as pd
 from recbole.model.abstract_recommender import AbstractRecommender
 
 from recbole_mwuf import Config
-from recbole_mwuf.calibration import reliability
 from recbole_mwuf.compat import silence_recbole
 from recbole_mwuf.data import PHASES, ColdStartDataset, SetLoader
 from recbole_mwuf.data.split import SETS
+from recbole_mwuf.evaluator.calibration import reliability
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.registry import get_method
 from recbole_mwuf.trainer import WarmUpTrainer, pretrain_base, seed_stage
@@ -103,7 +103,7 @@ def main() -> None:
             base = trained_base(config, data)
         for phase, scored in scored_phases(config, data, base):
             bins = reliability(*scored.arrays("scores", "labels"))
-            parts.append(pd.DataFrame({"method": name, "phase": phase, **bins._asdict()}))
+            parts.append(pd.DataFrame({"method": name, "phase": phase, **bins}))
     bins = pd.concat(parts)
     bins.round(4).to_csv(options.output.with_suffix(".csv"), index=False)
     plot(bins, options.output.with_suffix(".png"))

@@ -129,7 +129,7 @@ def _six_steps(
         base=config["base"],
         dataset=config["dataset"],
         seed=config["seed"],
-        split=data.split.counts(),
+        split={**data.split.counts(), "positive_shares": data.positive_shares()},
         phases=phases,
         base_phases=base_phases,
         updates=trainer.updates,

@@ -50,6 +50,7 @@ def test_table_and_result_file(command, capsys):
         *("rela_impr", "timing", "updates", "auc_draws", "config", "versions"),
         *("fingerprint", "checksum"),
     }
+    assert result["split"].pop("positive_shares").keys() == result["split"]["rows"].keys()
     assert result["split"] == {
         "old_items": 4,
         "new_items": 5,

@@ -11,10 +11,8 @@ from recbole_mwuf.config.arguments import read_arguments
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.experiment.engine import Engine, LocalEngine, RayEngine
 from recbole_mwuf.experiment.grid import GridBuilder, Job, Section, expand, presets
-from recbole_mwuf.experiment.progress import Progress
 from recbole_mwuf.experiment.report.document import write_report
-from recbole_mwuf.experiment.run_log import RunLog
-from recbole_mwuf.experiment.runner import ResultFolder, Runner, of_other_data_or_code
+from recbole_mwuf.experiment.runner import ResultFolder, execute_missing, of_other_data_or_code
 from recbole_mwuf.versions import FIGURES_VERSION
 
 
@@ -59,10 +57,9 @@ class _Grid:
         seed = self.first["seed"]
         self.seeds = options.seeds or list(range(seed, seed + options.runs))
         self.folder = ResultFolder(options.output or Path("results", self.first["dataset"]))
-        self.jobs: list[Job] = []
 
     def plan(self, engine: Engine) -> None:
-        """List the runs. Their keys name the data, so these are looked at first.
+        """Look at the data: the keys of all runs name them.
 
         Raises:
             UserError: if there are no data, or the results at hand are of several.
@@ -71,33 +68,40 @@ class _Grid:
             some_job = self.builder.jobs(self.sections[:1], self.seeds[:1])[0]
             facts = self.folder.data_facts() if self.report_only else engine.data_facts(some_job)
             self.builder.note_data(facts)
-        self.jobs = self.builder.jobs(self.sections, self.seeds)
 
     def gather(self, engine: Engine, command: str) -> int:
         """Execute what is missing and write the report; returns how many runs failed."""
-        self._tell_others()
-        n_failed = 0 if self.report_only else self._run(engine, command)
-        written = write_report(self.folder, self.sections)
+        executes = None if self.report_only else engine
+        sections = [self._tuned(section, executes, command) for section in self.sections]
+        jobs = self.builder.jobs(sections, self.seeds)
+        self._tell_others(jobs)
+        n_failed = execute_missing(self.folder, jobs, executes, command) if executes else 0
+        written = write_report(self.folder, sections)
         nothing = f"no report: {self.folder.path} has no finished run of this grid"
         print(self.folder.path / "report.html" if written else nothing)
         return n_failed
 
-    def _tell_others(self) -> None:
+    def _tuned(self, section: Section, engine: Engine | None, command: str) -> Section:
+        if section.tune is None:
+            return section
+        try:
+            from recbole_mwuf.experiment.tuned import tune_section
+        except ImportError as error:
+            if error.name != "hyperopt":
+                raise
+            raise UserError(
+                f"--preset {section.name} needs hyperopt: pip install hyperopt"
+            ) from error
+        return tune_section(self.builder, section, engine, self.folder, command)
+
+    def _tell_others(self, jobs: list[Job]) -> None:
         """Results that look like some of this grid's are left out, but not silently."""
-        if n_others := of_other_data_or_code(self.folder.results(), self.jobs):
+        if n_others := of_other_data_or_code(self.folder.results(), jobs):
             print(
                 f"{self.folder.path}/runs: {n_others} results with these settings are of other "
                 f"data, or of code with other figures than version {FIGURES_VERSION}; left out",
                 file=sys.stderr,
             )
-
-    def _run(self, engine: Engine, command: str) -> int:
-        results = self.folder.results()
-        earlier = [results[job.key] for job in self.jobs if job.key in results]
-        missing = [job for job in self.jobs if job.key not in results]
-        run_log = RunLog(self.folder.run_log, command, engine.workers)
-        with Progress(len(self.jobs), engine.workers, earlier) as progress:
-            return Runner(self.folder, engine).run(missing, progress, run_log)
 
 
 def _sections(builder: GridBuilder, options: Namespace) -> list[Section]:

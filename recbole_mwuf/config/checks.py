@@ -8,11 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from recbole.evaluator import metric_types  # knows ECE as soon as calibration is imported
-from recbole.utils import EvaluatorType
-
-import recbole_mwuf.calibration  # noqa: F401
 from recbole_mwuf.errors import UserError
+from recbole_mwuf.evaluator.metrics import labelled_metrics
 from recbole_mwuf.settings import Setting, read_properties
 
 _ENDINGS = ("inter", "user", "item", "kg", "link", "net")  # of RecBole's atomic files
@@ -109,9 +106,8 @@ def check_harmless(
 
 
 def check_metrics(names: Iterable[str], valid_metric: str) -> None:
-    """Refuse metrics that do not score labelled samples; RecBole's GAUC does, user by user."""
-    usable = [name for name, kind in metric_types.items() if kind == EvaluatorType.VALUE]
-    usable.append("gauc")
+    """Refuse metrics that do not score labelled samples."""
+    usable = labelled_metrics()
     given = [("metrics", name) for name in names] + [("valid_metric", valid_metric)]
     for setting, metric in given:
         if not isinstance(metric, str) or metric.lower() not in usable:

@@ -111,6 +111,10 @@ class ColdStartDataset(AtomicDataset):
         self._check_labels(labels[self.split.rows("old")])
         self.history = InteractionHistory(self.split, inter[self.uid_field].to_numpy(), labels)
 
+    def positive_shares(self) -> dict:
+        """The share of positives in every set of the split."""
+        return self.split.positive_shares(self.inter_feat[self.label_field].cpu().numpy())
+
     def _check_labels(self, labels: np.ndarray) -> None:
         values = np.unique(labels)
         if len(values) < 2:

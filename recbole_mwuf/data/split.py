@@ -61,6 +61,15 @@ class ColdStartSplit:
             "rows": {name: int((self.set_of_row == i).sum()) for i, name in enumerate(SETS)},
         }
 
+    def positive_shares(self, labels: np.ndarray) -> dict:
+        """The share of positives in every set; None for an empty one.
+
+        Args:
+            labels: 0 or 1 of every row, shape ``[n_rows]``.
+        """
+        parts = {name: labels[self.set_of_row == i] for i, name in enumerate(SETS)}
+        return {name: round(float(x.mean()), 4) if len(x) else None for name, x in parts.items()}
+
     def summary(self) -> str:
         """The same in words."""
         counts = self.counts()

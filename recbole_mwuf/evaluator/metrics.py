@@ -10,10 +10,19 @@ import numpy as np
 import torch
 from recbole.evaluator import Evaluator
 from recbole.evaluator.collector import DataStruct
-from scipy.stats import rankdata, ttest_rel
+from recbole.evaluator.register import metric_types
+from recbole.utils import EvaluatorType
+from scipy.stats import ttest_rel
+
+from recbole_mwuf.evaluator import calibration  # noqa: F401  RecBole's registry gets a metric
 
 NEEDS_BOTH_CLASSES = ("auc", "gauc")
 _ROUNDING = 1e-12  # metrics have fewer decimals: what differs by less is the same
+
+
+def labelled_metrics() -> list[str]:
+    """Names of what scores labelled samples; RecBole's GAUC does, user by user."""
+    return [*(name for name, kind in metric_types.items() if kind == EvaluatorType.VALUE), "gauc"]
 
 
 def evaluate(config: Any, scores: torch.Tensor, labels: torch.Tensor, users: torch.Tensor) -> dict:
@@ -57,14 +66,21 @@ def user_ranks(scores: np.ndarray, labels: np.ndarray, users: np.ndarray) -> np.
     Returns:
         np.ndarray: float64, shape ``[n_users, 3]``.
     """
-    rows = []
-    order = np.argsort(users, kind="stable")
-    for part in np.split(order, np.flatnonzero(np.diff(users[order])) + 1):
-        positive = labels[part] > 0
-        if 0 < positive.sum() < len(part):
-            ranks = rankdata(-scores[part])
-            rows.append((ranks[positive].sum(), len(part), positive.sum()))
-    return np.array(rows, dtype=np.float64).reshape(-1, 3)
+    if not len(users):
+        return np.empty((0, 3))
+    order = np.lexsort((-scores, users))
+    positive, user = labels[order] > 0, np.unique(users[order], return_inverse=True)[1]
+    count = np.bincount(user)
+    begin = np.cumsum(count) - count
+    place = np.arange(1, len(user) + 1) - begin[user]
+    score = scores[order]
+    first_of_tie = np.append(True, (user[1:] != user[:-1]) | (score[1:] != score[:-1]))
+    tie = np.cumsum(first_of_tie) - 1
+    rank = (np.bincount(tie, place) / np.bincount(tie))[tie]
+    n_positive = np.bincount(user, positive)
+    rank_sum = np.bincount(user, np.where(positive, rank, 0.0))
+    both = (n_positive > 0) & (n_positive < count)
+    return np.stack([rank_sum, count, n_positive], axis=1)[both]
 
 
 def rela_impr(auc: float | None, base_auc: float | None) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -45,6 +46,23 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What a row's trials found.
+
+    Attributes:
+        params: The best configuration; empty for the default.
+        score: Its score on the held-out items.
+        default: That of the default.
+        n_trials: Trials with a result.
+    """
+
+    params: dict = field(hash=False)
+    score: float
+    default: float
+    n_trials: int
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the report.
 
@@ -53,6 +71,7 @@ class Section:
         proposed: The warm-up method that is compared with all others, its baselines; empty if
             there is none.
         tune: How its rows are tuned first: ``trials`` and ``validation_items``; None: they are not.
+        choices: What was chosen, by label of the row, once they are tuned.
     """
 
     name: str
@@ -61,6 +80,7 @@ class Section:
     rows: list[Row]
     proposed: str = ""
     tune: dict | None = None
+    choices: Mapping[str, Choice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +119,7 @@ class GridBuilder:
         self.config_files = config_files
         self.settings = settings
         self._resolved: dict[str, dict] = {}
+        self._facts: dict = {}
 
     def note_data(self, facts: dict) -> None:
         """What the data are, where no data are at hand: the keys of all rows depend on it.
@@ -106,6 +127,7 @@ class GridBuilder:
         Args:
             facts: Values of :data:`~recbole_mwuf.config.DATA_FACTS` by name.
         """
+        self._facts = facts
         for resolved in self._resolved.values():
             resolved.update(facts)
 
@@ -184,7 +206,7 @@ class GridBuilder:
         key = json.dumps([model, base, given])
         if key not in self._resolved:
             config = Config(model, self.dataset, self.config_files, given, base=base)
-            self._resolved[key] = plain_values(config.final_config_dict)
+            self._resolved[key] = {**plain_values(config.final_config_dict), **self._facts}
         return self._resolved[key]
 
 

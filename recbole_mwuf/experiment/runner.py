@@ -156,6 +156,23 @@ class Runner:
         return True
 
 
+def execute_missing(folder: ResultFolder, jobs: list[Job], engine: Engine, command: str) -> int:
+    """Execute the jobs that have no result yet; returns how many failed.
+
+    Args:
+        folder: Where results are.
+        jobs: All of them.
+        engine: Executes them, several at a time.
+        command: The command line, for the log of calls.
+    """
+    results = folder.results()
+    earlier = [results[job.key] for job in jobs if job.key in results]
+    missing = [job for job in jobs if job.key not in results]
+    run_log = RunLog(folder.run_log, command, engine.workers)
+    with Progress(len(jobs), engine.workers, earlier) as progress:
+        return Runner(folder, engine).run(missing, progress, run_log)
+
+
 def _check_key(job: Job, result: dict) -> None:
     """Refuse the result of a machine of a cluster that has other data or another version."""
     if run_key_of(result) != job.key:

@@ -8,40 +8,20 @@ executed by the grid's engine, share bases and are kept, so that the same comman
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 
 import numpy as np
-from tabulate import tabulate
 
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.experiment.engine import Engine
-from recbole_mwuf.experiment.grid import GridBuilder, Job, Row, Section
-from recbole_mwuf.experiment.progress import Progress
-from recbole_mwuf.experiment.run_log import RunLog
-from recbole_mwuf.experiment.runner import ResultFolder, Runner
+from recbole_mwuf.experiment.grid import Choice, GridBuilder, Job, Row, Section
+from recbole_mwuf.experiment.runner import ResultFolder, execute_missing
 from recbole_mwuf.experiment.space import Space, draw, method_space, rows_space
 from recbole_mwuf.files import write_json
 from recbole_mwuf.registry import is_warm_up_method
 
 # what is scored: the mean of AUC over these phases, each on the next one's samples
 PHASES = ("warm_a", "warm_b", "warm_c")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a row's trials found.
-
-    Attributes:
-        params: The best configuration; empty for the default.
-        score: Its score on the held-out items.
-        default: That of the default.
-        n_trials: Trials with a result.
-    """
-
-    params: dict = field(hash=False)
-    score: float
-    default: float
-    n_trials: int
 
 
 def space_of(row: Row) -> Space:
@@ -103,57 +83,39 @@ def tuned(
     """
     rest = {"validation_items": tune["validation_items"]}
     rows = [builder.changed(row, {**choices[row.label].params, **rest}) for row in section.rows]
-    return replace(section, rows=rows)
+    return replace(section, rows=rows, choices=choices)
 
 
 def tune_section(
-    builder: GridBuilder, section: Section, engine: Engine, folder: ResultFolder, command: str
-) -> tuple[Section, dict[str, Choice]]:
+    builder: GridBuilder,
+    section: Section,
+    engine: Engine | None,
+    folder: ResultFolder,
+    command: str,
+) -> Section:
     """Execute the trials of a section's rows that are missing and apply what they found.
 
     Args:
         builder: Of the grid.
         section: With ``tune``.
-        engine: Executes trials, several at a time.
+        engine: Executes trials, several at a time; None if those at hand have to do.
         folder: The grid's; trials are kept in ``trials/`` of it.
         command: The command line, for the log of calls.
 
     Returns:
-        tuple: the section with tuned rows, and what was chosen by label.
+        Section: with tuned rows and what was chosen.
+
+    Raises:
+        UserError: if a row has no trial with a result.
     """
-    seed, tune = int(section.rows[0].resolved["seed"]), section.tune or {}
+    tune, seed = section.tune or {}, int(section.rows[0].resolved["seed"])
     of_row = {row.label: trials(builder, row, tune, seed) for row in section.rows}
-    kept = ResultFolder(folder.path / "trials")
-    results = kept.results()
     jobs = list({job.key: job for of_one in of_row.values() for job in of_one}.values())
-    missing = [job for job in jobs if job.key not in results]
-    if missing:
-        earlier = [results[job.key] for job in jobs if job.key in results]
-        with Progress(len(jobs), engine.workers, earlier) as progress:
-            Runner(kept, engine).run(
-                missing, progress, RunLog(kept.run_log, command, engine.workers)
-            )
-        results = kept.results()
+    kept = ResultFolder(folder.path / "trials")
+    if engine is not None:
+        execute_missing(kept, jobs, engine, command)
+    results = kept.results()
     choices = {row.label: choose(of_row[row.label], results, row) for row in section.rows}
-    write_json(
-        folder.path / f"tuned-{section.name}.json", {n: asdict(c) for n, c in choices.items()}
-    )
-    return tuned(builder, section, choices, tune), choices
-
-
-def choices_table(choices: Mapping[str, Choice]) -> str:
-    """What the trials chose, as Markdown."""
-    rows = [
-        [label, str(c.n_trials), f"{c.default:.4f}", f"{c.score:.4f}", _params(c)]
-        for label, c in choices.items()
-    ]
-    header = ["method", "trials", "default", "tuned", "settings"]
-    return tabulate(rows, header, tablefmt="pipe", disable_numparse=True)
-
-
-def _params(choice: Choice) -> str:
-    texts = [
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in choice.params.items()
-    ]
-    return ", ".join(texts) or "default"
+    content = {label: asdict(choice) for label, choice in choices.items()}
+    write_json(folder.path / f"tuned-{section.name}.json", content)
+    return tuned(builder, section, choices, tune)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import signal
@@ -10,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import parent_process
+from multiprocessing import parent_process, util
 from pathlib import Path
 from threading import Thread, current_thread, main_thread
 from typing import Any
@@ -66,8 +65,8 @@ def deaf_to_ctrl_c() -> Iterator[None]:
 def end_in_order() -> None:
     """Let SIGTERM unwind this process as an exception does: nothing half-written stays.
 
-    Once the interpreter has begun to end there is nothing left to unwind, and an exception in
-    what is called then would be printed.
+    Of a process that multiprocessing has started. Once its function has returned there is nothing
+    left to unwind, and an exception in what the interpreter calls then would be printed.
     """
 
     def unwind(*_: object) -> None:
@@ -75,7 +74,7 @@ def end_in_order() -> None:
         sys.exit(128 + signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, unwind)
-    atexit.register(end_at_once)
+    util.Finalize(None, end_at_once, exitpriority=1000)  # before all that atexit calls
 
 
 def end_at_once() -> None:

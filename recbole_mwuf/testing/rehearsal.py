@@ -12,7 +12,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_mwuf.config import Config
-from recbole_mwuf.data import PHASES, WARM_SETS, ColdStartDataset, InteractionHistory
+from recbole_mwuf.data import PHASES, QUERY, WARM_SETS, ColdStartDataset, InteractionHistory
 from recbole_mwuf.model.base import create_base
 from recbole_mwuf.model.warm_up.stage import Stage
 from recbole_mwuf.parallel import Shard
@@ -106,7 +106,10 @@ class Rehearsal:
 
         def noted(learn: Callable[..., Any]) -> Callable[..., Any]:
             def call(interaction: Interaction, *args: Any) -> Any:
-                self._items |= set(interaction[self.model.ITEM_ID].tolist())
+                items = interaction[self.model.ITEM_ID]
+                if QUERY in interaction:  # a task's support is context, as a history is
+                    items = items[interaction[QUERY] > 0]
+                self._items |= set(items.tolist())
                 return learn(interaction, *args)
 
             return call
@@ -160,7 +163,7 @@ class Rehearsal:
             train_rows(*args)
             self._mark(OLD_ROWS, None)
 
-        self.trainer.loop.train_rows = between  # type: ignore[method-assign]
+        setattr(self.trainer.loop, train_rows.__name__, between)
         self.trainer.meta_train(self.data)
         if self.steps[-1].name != OLD_ROWS:
             self._mark("meta-training", Stage.META_TRAIN)

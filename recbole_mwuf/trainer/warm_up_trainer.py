@@ -17,6 +17,7 @@ from recbole_mwuf.data import (
     Catalog,
     ColdStartDataset,
     ItemState,
+    Loader,
     SetLoader,
 )
 from recbole_mwuf.evaluator.bootstrap import bootstrap_auc
@@ -72,9 +73,12 @@ class WarmUpTrainer(BaseTrainer):
             loader = self.model.meta_loader(self.config, dataset, own_shard())
             self.train(loader, partial(self.validate, dataset))
         if self._rows_are_to_run():
-            loader = self.model.rows_loader(self.config, dataset, own_shard())
-            self.loop.train_rows(loader, self.config["show_progress"])
+            self.loop.train_rows(self.rows_loader(dataset), self.config["show_progress"])
         self.meta_seconds, self.meta_samples = self.loop.seconds, self.loop.samples
+
+    def rows_loader(self, dataset: ColdStartDataset) -> Loader:
+        """The samples on which old items' rows in φ_new learn: the same for every method."""
+        return self.model.objective.loader(self.config, dataset, "old", "shuffled", own_shard())
 
     def _rows_are_to_run(self) -> bool:
         """Whether φ_new is to run over old items in a pass of its own, for equal terms."""

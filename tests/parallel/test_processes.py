@@ -1,10 +1,12 @@
 """Two processes do what one does."""
 
+import atexit
 import os
 import signal
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import psutil
@@ -15,7 +17,7 @@ from torch import distributed, nn
 from recbole_mwuf.config import Config
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.parallel.collectives import average_gradients, gather, own_shard
-from recbole_mwuf.parallel.processes import connect, launch
+from recbole_mwuf.parallel.processes import connect, end_in_order, launch
 from recbole_mwuf.quick_start import run
 
 
@@ -159,18 +161,14 @@ def wait_for(condition, seconds=300):
         time.sleep(0.05)
 
 
-def test_told_to_end_while_it_ends_a_process_says_nothing():
-    # a callback that runs when the interpreter ends, as torch registers some
-    code = """
-import os, signal, weakref
-from recbole_mwuf.parallel.processes import end_in_order
+def end_in_order_and_be_told_to_end():
+    """What the interpreter calls at its end, as torch has it call something, meets SIGTERM."""
+    end_in_order()
+    atexit.register(os.kill, os.getpid(), signal.SIGTERM)
 
-class Library:
-    pass
 
-library = Library()
-weakref.finalize(library, os.kill, os.getpid(), signal.SIGTERM)
-end_in_order()
-"""
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (ended.returncode, ended.stderr) == (-signal.SIGTERM, "")
+def test_told_to_end_while_it_ends_a_process_says_nothing(capfd):
+    process = get_context("spawn").Process(target=end_in_order_and_be_told_to_end)
+    process.start()
+    process.join()
+    assert (process.exitcode, capfd.readouterr().err) == (-signal.SIGTERM, "")

@@ -22,8 +22,8 @@ def with_rows(ids: ItemIDs, embedding: torch.Tensor) -> ItemIDs:
 
 class MovesTheBase(WarmUpMethod):
     FAILS = {
-        "test_only_what_is_declared_moves": "warm_a: ['base'] moved",
-        "test_batch_norm_statistics_stay": "warm_a: ['base.",
+        "test_only_what_is_declared_moves": "old rows: ['base'] moved",
+        "test_batch_norm_statistics_stay": "old rows: ['base.",
     }
 
     def loss(self, interaction, stage):

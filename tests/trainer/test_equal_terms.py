@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from recbole_mwuf.data import WARM_SETS
-from recbole_mwuf.parallel import Shard
 from recbole_mwuf.registry import get_method
 from recbole_mwuf.trainer import WarmUpTrainer
 from recbole_mwuf.trainer.loop import TrainingLoop
@@ -63,9 +62,8 @@ def test_the_row_pass_moves_no_row_of_a_new_item_and_no_network(trained):
     config, data, module = trained("MetaEmb", "WideDeep")
     model = get_method("MetaEmb")(config, data, module)
     trainer = WarmUpTrainer(config, model)
-    loader = model.rows_loader(config, data, Shard())
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    trainer.loop.train_rows(loader, show_progress=False)
+    trainer.loop.train_rows(trainer.rows_loader(data), show_progress=False)
     old = torch.from_numpy(data.is_old)
     for name, value in model.state_dict().items():
         changed = value != before[name]

@@ -12,6 +12,7 @@ from recbole_mwuf.experiment.grid import Section
 from recbole_mwuf.experiment.keys import row_key_of
 from recbole_mwuf.experiment.report.figures import draw
 from recbole_mwuf.experiment.report.html import to_html
+from recbole_mwuf.experiment.report.measures import choices_table, learning_table, measures
 from recbole_mwuf.experiment.report.provenance import environment, time_spent
 from recbole_mwuf.experiment.report.scores import collect, lines
 from recbole_mwuf.experiment.report.tables import (
@@ -31,18 +32,24 @@ _PROTOCOLS = {
     "fixed_test": "`fixed_test`: every phase is scored on the test set",
 }
 _NOTES = {
-    "table": "AUC, mean ± standard deviation over the runs (seeds). RelaImpr (Eq. 7, by seed) "
-    "against Wide & Deep (*to W&D*) and against the method's own base (*to base*). **Bold**: best "
-    "of the phase.",
+    "table": "AUC, mean ± standard deviation over the runs (seeds). RelaImpr (Eq. 7, from the mean "
+    "AUCs) against Wide & Deep (*to W&D*) and against the method's own base (*to base*). **Bold**: "
+    "best of the phase.",
     "figure": "AUC, mean and a band of ± one standard deviation over the runs (seeds). **Bold**: "
     "best of the phase and panel.",
 }
 # of the method that the section proposes
 _MARKS = {
     "table": r" \*: {a_proposed} row that is better than the best baseline (p ≤ .05, paired t-test "
-    "over seeds).",
-    "figure": r" \*: {proposed}, better than the panel's best baseline (p ≤ .05, paired t-test).",
+    "over seeds, Holm's correction over the table).",
+    "figure": r" \*: {proposed}, better than the panel's best baseline (p ≤ .05, paired t-test, "
+    "Holm's correction over the table).",
 }
+_TUNED = (
+    "Every row tried its default and as many drawn configurations, {trials} trials in all, on "
+    "{validation_items:.0%} of the new items, with one seed; the score is the mean AUC of warm-a, "
+    "-b and -c. The tables above are of the other new items."
+)
 _SPELT_WITH_A_VOWEL = "AEFHILMNORSX"  # letters, as in "an M"
 
 
@@ -70,6 +77,9 @@ def write_report(folder: ResultFolder, sections: list[Section]) -> bool:
     runs = [result for by_seed in results.values() for result in by_seed.values()]
     for section in sections:
         parts += section_report(section, scores, folder.path)
+        if section.choices:
+            told = _TUNED.format(**(section.tune or {}))
+            parts += ["### What tuning chose", told, choices_table(section)]
     run_log = read_run_log(folder.run_log)
     parts += [environment(runs, run_log), time_spent(runs, run_log)]
     text = "\n\n".join(part for part in parts if part) + "\n"
@@ -93,12 +103,14 @@ def section_report(section: Section, scores: pd.DataFrame, folder: Path) -> list
             title = section.title + (" (generated data)" if generated else "")
             draw(rows, f"{title}, {protocol}", folder / file)
             parts += [f"![{title}, {protocol}]({file})", panel_table(rows, section.proposed)]
+            parts += measures(scores, section.name, protocol)
             continue
         parts += [auc_table(rows, section.proposed), verdict(rows, section.proposed)]
         dataset = str(scores["dataset"].iloc[0])
         if protocol == "next_phase" and not generated and in_paper(rows, dataset):
             parts += ["The same beside the paper's Table 1:", paper_comparison(rows, dataset)]
-    return parts
+        parts += measures(scores, section.name, protocol)
+    return [*parts, "### How the rows of new items learned", learning_table(scores, section.name)]
 
 
 def _note(section: Section) -> str:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from recbole_mwuf.data import PHASES
-from recbole_mwuf.evaluator.metrics import paired_p_value, rela_impr
+from recbole_mwuf.evaluator.metrics import holm, paired_p_value, rela_impr
 from recbole_mwuf.evaluator.result import PROTOCOLS
 from recbole_mwuf.experiment.grid import Row, Section
+from recbole_mwuf.experiment.report.intervals import intervals
 from recbole_mwuf.registry import get_method
 
 SIGNIFICANT = 0.05
 
 
-def collect(sections: Iterable[Section], results: dict[str, dict[int, dict]]) -> pd.DataFrame:
+def collect(sections: list[Section], results: dict[str, dict[int, dict]]) -> pd.DataFrame:
     """One row for every section, row, seed, protocol and phase, in the order of the sections.
 
     Args:
@@ -36,7 +37,11 @@ def collect(sections: Iterable[Section], results: dict[str, dict[int, dict]]) ->
         for seed in seeds
         for protocol, phase, metrics in _metrics(results.get(row.key, {}).get(seed))
     ]
-    return pd.DataFrame(rows)
+    scores, of_items = pd.DataFrame(rows), intervals(sections, results)
+    if not len(of_items):
+        return scores
+    # of a mean over runs: the same for all seeds
+    return scores.merge(of_items.round(6), how="left", on=[*of_items.columns[:5]])
 
 
 def _columns(section: Section, row: Row) -> dict:
@@ -163,6 +168,45 @@ def compare(first: MethodScores, second: MethodScores, phase: str) -> Comparison
 
 
 def best(among: list[MethodScores], phase: str) -> MethodScores | None:
-    """The method with the highest mean AUC at a phase; None if none has a run."""
+    """The method with the highest mean AUC at a phase; None if none has a run.
+
+    The mean is over the seeds that all methods with a run have, if there are any: a mean over
+    other seeds is another thing.
+    """
     with_runs = [line for line in among if len(line.auc[phase])]
-    return max(with_runs, key=lambda line: line.auc[phase].mean(), default=None)
+    of_all = [set(line.auc[phase].index) for line in with_runs]
+    seeds = sorted(set.intersection(*of_all)) if of_all else []
+
+    def mean(line: MethodScores) -> float:
+        values = line.auc[phase]
+        return float((values.loc[seeds] if seeds else values).mean())
+
+    return max(with_runs, key=mean, default=None)
+
+
+def better_than_best(
+    panels: Iterable[list[MethodScores]], proposed: str
+) -> set[tuple[str, str, str]]:
+    """Where a row of the proposed method is better than the best other row of its panel.
+
+    All of these comparisons make one family: p is corrected for their number (Holm).
+
+    Returns:
+        set: panel, label and phase.
+    """
+    found = []
+    for panel in panels:
+        others = [line for line in panel if line.model != proposed]
+        for line in (line for line in panel if line.model == proposed):
+            for phase in PHASES:
+                if (rival := best(others, phase)) is not None:
+                    cell = (line.panel, line.label, phase)
+                    found.append((cell, compare(line, rival, phase)))
+    corrected = with_holm([comparison for _, comparison in found])
+    return {cell for (cell, _), comparison in zip(found, corrected) if comparison.is_better}
+
+
+def with_holm(family: list[Comparison]) -> list[Comparison]:
+    """The same comparisons with p corrected for their number."""
+    adjusted = holm([comparison.p for comparison in family])
+    return [replace(comparison, p=p) for comparison, p in zip(family, adjusted)]

@@ -14,9 +14,11 @@ from recbole_mwuf.experiment.report.scores import (
     SIGNIFICANT,
     MethodScores,
     best,
+    better_than_best,
     compare,
     mean_rela_impr,
     own_base,
+    with_holm,
 )
 
 GAP = "–"
@@ -28,17 +30,19 @@ def auc_table(rows: list[MethodScores], proposed: str) -> str:
     """The paper's layout: AUC, RelaImpr against Wide & Deep and against the own base, by phase.
 
     The best AUC of a phase is bold; ``*`` marks a row of the proposed method that is better than
-    the best baseline, which is any other row, with p <= 0.05 in a paired t-test.
+    the best baseline, which is any other row, with p <= 0.05 in a paired t-test, after Holm's
+    correction for the number of such tests in the table.
     """
+    marked = better_than_best([rows], proposed)
     reference = next((x for x in rows if x.is_plain and x.base == REFERENCE), None)
     header = ["method", "runs"]
     for phase in PHASES:
         header += [_TITLES[phase], *(["to W&D"] if reference else []), "to base"]
     table = []
     for line in rows:
-        cells = [_escape(line.label), str(line.n_runs)]
+        cells = [escape(line.label), str(line.n_runs)]
         for phase in PHASES:
-            cells.append(_auc_cell(line, rows, phase, proposed))
+            cells.append(_auc_cell(line, rows, phase, marked))
             if reference:
                 cells.append(_percent(mean_rela_impr(line, reference, phase)))
             cells.append(_percent(mean_rela_impr(line, own_base(line, rows), phase)))
@@ -46,29 +50,28 @@ def auc_table(rows: list[MethodScores], proposed: str) -> str:
     return markdown_table(header, table)
 
 
-def _auc_cell(line: MethodScores, rows: list[MethodScores], phase: str, proposed: str) -> str:
+def _auc_cell(
+    line: MethodScores, rows: list[MethodScores], phase: str, marked: set[tuple[str, str, str]]
+) -> str:
     text = mean_and_std(line.auc[phase])
     if text == GAP:
         return text
     if best(rows, phase) is line:
         text = f"**{text}**"
-    best_baseline = best([row for row in rows if row.model != proposed], phase)
-    is_better = (
-        line.model == proposed and best_baseline and compare(line, best_baseline, phase).is_better
-    )
-    return text + (r"\*" if is_better else "")
+    return text + (r"\*" if (line.panel, line.label, phase) in marked else "")
 
 
 def panel_table(rows: list[MethodScores], proposed: str) -> str:
     """Every line of a figure: AUC by phase, marked as in :func:`auc_table` panel by panel."""
-    several = len({line.panel for line in rows}) > 1
+    panels_of = {line.panel: [row for row in rows if row.panel == line.panel] for line in rows}
+    marked = better_than_best(panels_of.values(), proposed)
+    several = len(panels_of) > 1
     panels = "base" if all(line.panel == line.base for line in rows) else "panel"
     header = [*([panels] if several else []), "method", "runs", *_TITLES.values()]
     table = []
     for line in rows:
-        panel = [row for row in rows if row.panel == line.panel]
-        names = [*([_escape(line.panel)] if several else []), _escape(line.label)]
-        cells = [_auc_cell(line, panel, phase, proposed) for phase in PHASES]
+        names = [*([escape(line.panel)] if several else []), escape(line.label)]
+        cells = [_auc_cell(line, panels_of[line.panel], phase, marked) for phase in PHASES]
         table.append([*names, str(line.n_runs), *cells])
     return markdown_table(header, table)
 
@@ -94,54 +97,55 @@ def paper_comparison(rows: list[MethodScores], dataset: str) -> str:
         header += [_TITLES[phase], "paper", "diff."]
     table = []
     for line in rows:
-        cells = [_escape(line.label)]
+        cells = [escape(line.label)]
         for phase in PHASES:
             theirs = paper.at[line.label, phase]
             ours = line.auc[phase].mean() if len(line.auc[phase]) else None
             difference = GAP if ours is None else signed(ours - theirs)
-            cells += [_number(ours), _number(theirs), difference]
+            cells += [number(ours), number(theirs), difference]
         table.append(cells)
     return markdown_table(header, table)
 
 
 def verdict(rows: list[MethodScores], proposed: str) -> str:
     """Where the proposed method does not beat a baseline of its base at warm-a, -b or -c."""
-    n_compared, exceptions = 0, []
-    for line in (row for row in rows if row.model == proposed):
-        for baseline in rows:
-            if baseline.model == proposed or (baseline.base, baseline.panel) != (
-                line.base,
-                line.panel,
-            ):
-                continue
-            for phase in WARM_SETS:
-                found = compare(line, baseline, phase)
-                n_compared += 1
-                if not found.is_better:
-                    p = "not tested" if found.p is None else f"p = {found.p:.2g}"
-                    exceptions.append(
-                        f"- {line.label} against {baseline.label} at {_TITLES[phase]}: "
-                        f"{GAP if found.difference is None else signed(found.difference)} ({p})"
-                    )
-    if not n_compared:
+    pairs = [
+        (line, baseline, phase)
+        for line in rows
+        if line.model == proposed
+        for baseline in rows
+        if baseline.model != proposed and (baseline.base, baseline.panel) == (line.base, line.panel)
+        for phase in WARM_SETS
+    ]
+    if not pairs:
         return ""
+    exceptions = []
+    for (line, baseline, phase), found in zip(pairs, with_holm([compare(*p) for p in pairs])):
+        if not found.is_better:
+            p = "not tested" if found.p is None else f"p = {found.p:.2g}"
+            difference = GAP if found.difference is None else signed(found.difference)
+            exceptions.append(
+                f"- {line.label} against {baseline.label} at {_TITLES[phase]}: {difference} ({p})"
+            )
     claim = f"beats every baseline row of its base at warm-a, -b and -c with p ≤ {SIGNIFICANT}"
     if not exceptions:
-        return f"Each {proposed} row {claim} ({n_compared} comparisons)."
-    head = f"{proposed} {claim} **except in {len(exceptions)} of {n_compared} comparisons**"
-    return f"{head} (difference of mean AUC, paired t-test):\n\n" + "\n".join(exceptions)
+        return f"Each {proposed} row {claim} ({len(pairs)} comparisons)."
+    head = f"{proposed} {claim} **except in {len(exceptions)} of {len(pairs)} comparisons**"
+    how = "difference of mean AUC, paired t-test with Holm's correction"
+    return f"{head} ({how}):\n\n" + "\n".join(exceptions)
 
 
 def mean_and_std(values: pd.Series) -> str:
     """``.7230 ± .0029``, the sample's standard deviation; a gap if there are no values."""
     if not len(values):
         return GAP
-    text = _number(values.mean())
-    return text if len(values) == 1 else f"{text} ± {_number(values.std(ddof=1))}"
+    text = number(values.mean())
+    return text if len(values) == 1 else f"{text} ± {number(values.std(ddof=1))}"
 
 
-def _number(value: float | None) -> str:
-    return GAP if value is None else f"{value:.4f}".replace("0.", ".", 1)
+def number(value: float | None) -> str:
+    """``.7230``; a gap for what is missing."""
+    return GAP if value is None or value != value else f"{value:.4f}".replace("0.", ".", 1)
 
 
 def signed(value: float) -> str:
@@ -153,7 +157,8 @@ def _percent(value: float | None) -> str:
     return GAP if value is None else f"{value:+.1%}".replace("-", "−")
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """A text as Markdown that shows it as it is."""
     return text.replace("|", r"\|").replace("_", r"\_")
 
 

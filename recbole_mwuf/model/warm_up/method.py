@@ -185,10 +185,6 @@ class WarmUpMethod(Capabilities, AbstractRecommender):
         """The samples of step 2: those of the old items."""
         return self.objective.loader(config, dataset, "old", "shuffled", shard)
 
-    def rows_loader(self, config: Any, dataset: ColdStartDataset, shard: Shard) -> Loader:
-        """The samples on which old items' rows in φ_new learn in step 2."""
-        return self.objective.loader(config, dataset, "old", "shuffled", shard)
-
     def warm_up_loader(self, config: Any, dataset: Batches, phase: str, shard: Shard) -> Loader:
         """The samples of steps 4 to 6: those of one warm-up set.
 
