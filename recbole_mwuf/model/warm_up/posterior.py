@@ -109,7 +109,8 @@ def update(prior: Gaussian, evidence: Likelihood, iterations: int) -> Gaussian:
     Returns:
         Gaussian: the posterior N(θ, H⁻¹).
     """
-    here = _look(prior, evidence, prior.mean, _numbers(prior.mean))
+    start = evidence(prior.mean, _numbers(prior.mean))
+    here = _Point(prior.mean, torch.zeros_like(prior.mean), *start)
     for _ in range(iterations):
         factor = torch.linalg.cholesky(prior.precision + here.information)
         uphill = (here.gradient + here.pull).unsqueeze(-1)
