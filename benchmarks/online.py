@@ -1,11 +1,13 @@
 """Time and memory of an ItemWarmer on ml-100k: adding, observing, scoring; one thread.
 
-    python benchmarks/online.py [--bases WideDeep DIN] [--work saved/benchmark]
+    python benchmarks/online.py [--model MWUF] [--bases WideDeep DIN] [--work saved/benchmark]
+    python benchmarks/online.py --model KalmanWarmUp --bases WideDeep --state 1000000
 
-Trains MWUF on each base first. Times are wall-clock and, since other work may want the same cores,
-those of the process alone. ``bare`` is what the base itself takes in the same minute: one step of
-Adam on two rows, and a forward pass over 1,000 rows that are tensors already. ``saved`` is the size
-of the saved state after 120,000 and after 240,000 events. Prints a Markdown table.
+Trains the model on each base first. Times are wall-clock and, since other work may want the same
+cores, those of the process alone. ``bare`` is what the base itself takes in the same minute: a
+step of Adam on two rows, and a forward pass over 1,000 rows that are tensors already. ``saved`` is
+the size of the saved state after 120,000 and after 240,000 events. ``at once`` is a call with all
+events. Prints a Markdown table; with ``--state N`` what N new items take, part by part, instead.
 """
 
 from __future__ import annotations
@@ -75,6 +77,8 @@ def measure(path: Path) -> list[str]:
             warmer.observe(stream[first : first + BATCH], networks=True)
 
     observed = timed(warm)
+    again = stream.assign(event_id=stream["event_id"] - 1e9)
+    at_once = timed(lambda: warmer.observe(again, networks=True))
     rows = [single[i : i + 1] for i in range(REPEATS)]
     one = median([lambda row=row: warmer.observe(row, networks=True) for row in rows])
     pairs = [events(warmer, items, N_PAIRS, i) for i in range(REPEATS)]
@@ -90,7 +94,7 @@ def measure(path: Path) -> list[str]:
             warmer.observe(more.assign(timestamp=4e9 + turn * N_EVENTS, event_id=ids))
         sizes.append(saved_mb(warmer, path))
     return [
-        *(f"{seconds:.1f} s" for seconds in observed),
+        *(f"{seconds:.1f} s" for seconds in (*observed, at_once[1])),
         *(f"{ms:.1f} ms" for ms in (*one, bare_step, *score, bare_forward)),
         *(f"{size:.2f} MB" for size in (sizes[0], sizes[-1])),
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB",
@@ -123,6 +127,28 @@ def bare(warmer: ItemWarmer) -> tuple[float, float]:
     return tuple(median([call] * REPEATS)[1] for call in (step, forward))
 
 
+def state(path: Path, n_items: int) -> list[str]:
+    """What new items take, part by part: bytes of an item, largest first; and the whole."""
+    warmer = ItemWarmer.load(path)
+    before = saved_mb(warmer, path)
+    start = time.perf_counter()
+    items = [f"new-{i}" for i in range(n_items)]
+    warmer.add_items(pd.DataFrame({"item_id": items, **FEATURES}))
+    seconds = time.perf_counter() - start
+    room = warmer.catalog.item_num
+    tables = dict(warmer.model.named_parameters()) | dict(warmer.model.named_buffers())
+    tables |= {f"shown.{name}": column for name, column in warmer.items.tensors().items()}
+    own = {n: t.nbytes / len(t) for n, t in tables.items() if t.dim() and len(t) == room}
+    largest = sorted(own.items(), key=lambda part: -part[1])
+    added = (saved_mb(warmer, path) - before) * 2**20
+    return [
+        *(f"{name}: {size:.0f} bytes" for name, size in largest),
+        f"file: {added / n_items:.0f} bytes an item, {added / 1e9:.2f} GB",
+        f"added in {seconds:.0f} s",
+        f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GB",
+    ]
+
+
 def saved_mb(warmer: ItemWarmer, path: Path) -> float:
     """Size of what save() writes."""
     file = path.with_suffix(".state")
@@ -133,17 +159,25 @@ def saved_mb(warmer: ItemWarmer, path: Path) -> float:
 def main() -> None:
     """See the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="MWUF")
+    parser.add_argument("--state", type=int, metavar="N")
     parser.add_argument("--bases", nargs="+", default=["WideDeep", "DIN"])
     parser.add_argument("--work", type=Path, default=Path("saved/benchmark"))
     options = parser.parse_args()
     silence_recbole()
     settings = {"checkpoint_dir": str(options.work), "base_phases": False, "state": "WARNING"}
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}")
-    names = "base|add + observe|CPU|observe 1|CPU|bare|score|CPU|bare|saved|saved later|peak"
-    print("| " + " | ".join(names.split("|")) + " |")
-    print("|---" * (names.count("|") + 1) + "|")
+    names = (
+        "base|add + observe|CPU|at once|observe 1|CPU|bare|score|CPU|bare|saved|saved later|peak"
+    )
+    if not options.state:
+        print("| " + " | ".join(names.split("|")) + " |")
+        print("|---" * (names.count("|") + 1) + "|")
     for base in options.bases:
-        result = run("MWUF", base, "ml-100k", config_dict=settings)
+        result = run(options.model, base, "ml-100k", config_dict=settings)
+        if options.state:
+            print("\n".join([base, *state(Path(result.checkpoint), options.state)]), flush=True)
+            continue
         figures = measure(Path(result.checkpoint))
         print(f"| {base} | " + " | ".join(figures) + " |", flush=True)
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")

@@ -2,6 +2,8 @@
 
     python -m dataset_converters movielens --input ml-1m.zip --output dataset/ml-1m
     python examples/online_new_item.py --data dataset/ml-1m --output docs/online_auc
+    python examples/online_new_item.py --data dataset/ml-1m --output docs/online_auc \\
+        --methods KalmanWarmUp+taste    # some only; what the .csv has of the others stays
 
 All but one of the split's new items are taken out of the data before training (a split needs one),
 so the checkpoints have never heard of them. They are added when their first rating comes in, and
@@ -27,7 +29,20 @@ from recbole_mwuf.online import ItemWarmer
 from recbole_mwuf.quick_start import run
 
 BASE = "WideDeep"
-METHODS = (BASE, "MetaEmb", "MWUF")
+PLAIN = (BASE, "MetaEmb", "MWUF", "KalmanWarmUp")
+TASTE = "+taste"
+METHODS = (*PLAIN, *(method + TASTE for method in PLAIN))
+# docs/taste.md has how these were chosen
+TASTE_SETTINGS = {
+    "taste_fields": ["genre", "release_year"],
+    "taste_user_fields": ["age"],
+    "load_col": {
+        "inter": ["user_id", "item_id", "rating", "timestamp"],
+        "user": ["user_id", "age", "gender", "occupation"],
+        "item": ["item_id", "release_year", "genre"],
+    },
+}
+KALMAN_SETTINGS = {"kalman_prior_scale": 1.0}
 SEEN = (0, 1, 2, 5, 10, 20, 40, 60)
 
 
@@ -58,18 +73,21 @@ def hold_out(source: Path, target: Path, config: Config) -> tuple[pd.DataFrame, 
     return new.sort_values("timestamp", kind="stable"), features
 
 
-def train(data: Path, saved: Path, seed: int) -> dict[str, str]:
-    """A checkpoint of every method, on one pre-trained base."""
-    settings = {
-        **{"data_path": str(data), "checkpoint_dir": str(saved), "seed": seed},
-        **{"base_phases": False, "state": "WARNING"},
-    }
-    checkpoints = {}
-    for method in METHODS:
-        result = run(method, BASE, "ml-1m", config_dict=settings)
-        checkpoints[method] = result.checkpoint
-        settings["pretrained_base"] = str(next(saved.glob(f"{BASE}-ml-1m-base-*.pth")))
-    return checkpoints
+def train(data: Path, saved: Path, seed: int, methods: list[str]) -> Iterator[tuple[str, str]]:
+    """A checkpoint of every method, on one pre-trained base with taste and one without."""
+    for kind in ("", TASTE):
+        folder = saved / (kind.strip("+") or "plain")
+        settings = {
+            **{"data_path": str(data), "checkpoint_dir": str(folder), "seed": seed},
+            **{"base_phases": False, "state": "WARNING", **(TASTE_SETTINGS if kind else {})},
+        }
+        for method in PLAIN:
+            if method + kind not in methods:
+                continue
+            own = KALMAN_SETTINGS if kind and method == "KalmanWarmUp" else {}
+            result = run(method, BASE, "ml-1m", config_dict={**settings, **own})
+            yield method + kind, result.checkpoint
+            settings["pretrained_base"] = str(next(folder.glob(f"{BASE}-ml-1m-base-*.pth")))
 
 
 def hours(events: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -119,11 +137,15 @@ def plot(table: pd.DataFrame, file: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-    styles = zip(("0.55", "0.35", "0.0"), ("--", "-.", "-"), "s^o")
-    for method, (grey, line, marker) in zip(METHODS, styles):
-        label = "base (Wide & Deep)" if method == BASE else method
+    figure, axes = pyplot.subplots(figsize=(7, 5), layout="constrained")
+    styles = dict(zip(PLAIN, zip(("0.55", "0.35", "0.35", "0.0"), ("--", "-.", ":", "-"), "s^vo")))
+    for method in filter(table.columns.__contains__, METHODS):
+        plain, plus, _ = method.partition("+")
+        grey, line, marker = styles[plain]
+        label = method.replace(BASE, "base (Wide & Deep)").replace(TASTE, " with taste features")
+        filled = grey if plus else "white"
         axes.plot(table.index, table[method], color=grey, ls=line, marker=marker, label=label)
+        axes.lines[-1].set_markerfacecolor(filled)
     axes.set_xscale("symlog", linthresh=1)
     axes.set_xticks(SEEN, [str(n) for n in SEEN])
     axes.minorticks_off()
@@ -141,20 +163,25 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="without suffix")
     parser.add_argument("--work", type=Path, default=Path("saved/online_new_item"))
     parser.add_argument("--seed", type=int, default=2021)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     options = parser.parse_args()
     silence_recbole()
     config = Config("MWUF", "ml-1m", base=BASE)
     new, items = hold_out(options.data, options.work / "data/ml-1m", config)
+    file = options.output.with_suffix(".csv")
     table = pd.DataFrame(index=pd.Index(SEEN, name="seen"))
-    for method, path in train(options.work / "data", options.work, options.seed).items():
+    if file.is_file() and set(options.methods) < set(METHODS):
+        table = pd.read_csv(file, index_col="seen")
+    for method, path in train(options.work / "data", options.work, options.seed, options.methods):
         scored = stream(path, new, items)
         table[method] = [
             roc_auc_score(part["label"], part["score"]) for _, part in scored.groupby("seen")
         ]
         table["ratings_scored"] = scored.groupby("seen").size()
-    table.round(4).to_csv(options.output.with_suffix(".csv"))
+        order = [column for column in (*METHODS, "ratings_scored") if column in table]
+        table[order].round(4).to_csv(file)
     plot(table, options.output.with_suffix(".png"))
-    print(table.round(4).to_string())
+    print(table[order].round(4).to_string())
 
 
 if __name__ == "__main__":

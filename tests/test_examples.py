@@ -95,12 +95,39 @@ def write_as_ml_1m(folder, rows_of_item):
 def test_online_new_item(output, tmp_path):
     """Three of four new items are held out; 40 ratings of each come after its first 60."""
     write_as_ml_1m(tmp_path / "ml-1m", [250] * 8 + [100] * 4)
-    output("online_new_item", "--data=ml-1m", "--output=curve")
+    methods = ["WideDeep", "MWUF", "KalmanWarmUp"]
+    output("online_new_item", "--data=ml-1m", "--output=curve", "--methods", *methods)
+    output("online_new_item", "--data=ml-1m", "--output=curve", "--methods", "KalmanWarmUp+taste")
+    methods.append("KalmanWarmUp+taste")
     table = pd.read_csv("curve.csv", index_col="seen")
     assert list(table.index) == [0, 1, 2, 5, 10, 20, 40, 60]
     assert (table["ratings_scored"] == 3 * 40).all()
-    assert table[["WideDeep", "MetaEmb", "MWUF"]].apply(lambda c: c.between(0, 1)).all(axis=None)
+    assert list(table) == [*methods, "ratings_scored"]
+    assert table[methods].apply(lambda c: c.between(0, 1)).all(axis=None)
     assert Path("curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_exploration(output, tmp_path):
+    write_as_ml_1m(tmp_path / "ml-1m", [250] * 8 + [100] * 4)
+    output("exploration", "--data=ml-1m", "--output=table.csv", "--rounds=3")
+    table = pd.read_csv("table.csv", index_col="policy")
+    assert list(table.index) == ["random", "greedy", "thompson", "ucb, c=0.5", "ucb, c=1"]
+    assert (table["items shown"] == 3).all()  # of four new items three are held out
+    assert table.drop(columns="items shown").apply(lambda c: c.between(0, 1)).all(axis=None)
+
+
+@pytest.mark.slow
+def test_calibration(output):
+    head, *rows = output("calibration", "--output=calibration")
+    assert head.split() == ["phase", "cold", "warm_a", "warm_b", "warm_c"]
+    errors = {line[:22].strip(): [float(x) for x in line.split()[-4:]] for line in rows[1:]}
+    assert len(errors) == 4
+    assert all(0 < error < 0.3 for row in errors.values() for error in row)
+    bins = pd.read_csv("calibration.csv")
+    n_rows = bins.groupby(["phase", "method"])["samples"].sum().unstack()
+    assert n_rows.nunique(axis=1).eq(1).all()  # all methods score the same samples
+    assert Path("calibration.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_example_is_run():

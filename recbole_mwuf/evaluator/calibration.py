@@ -1,4 +1,4 @@
-"""A metric that RecBole lacks, in RecBole's form: how well probabilities fit what happens."""
+"""Whether a predicted probability is one: reliability, and a metric of it that RecBole lacks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,38 @@ from recbole.evaluator import register
 from recbole.evaluator.base_metric import LossMetric
 
 _BINS = 15  # as the source has them
+
+
+def reliability(
+    scores: np.ndarray, labels: np.ndarray, n_bins: int = _BINS
+) -> dict[str, np.ndarray]:
+    """What a reliability diagram shows: how often what is predicted with p happens.
+
+    Args:
+        scores: Predicted probabilities, shape ``[n]``.
+        labels: 0 or 1, shape ``[n]``.
+        n_bins: Of equal width; each has its lower bound and not its upper one, the last has both.
+
+    Returns:
+        dict: for every bin that has samples, in order: ``predicted``, their mean score,
+        ``observed``, the share of positive ones, and ``samples``, how many they are.
+
+    Examples:
+        >>> bins = reliability(np.array([0.05, 0.05, 0.85]), np.array([0, 1, 1]))
+        >>> {name: values.tolist() for name, values in bins.items()}
+        {'predicted': [0.05, 0.85], 'observed': [0.5, 1.0], 'samples': [2, 1]}
+    """
+    of_bin = _bin_of(scores, n_bins)
+    samples = np.bincount(of_bin)
+    filled = samples > 0
+    predicted, observed = (
+        np.bincount(of_bin, weights=values)[filled] / samples[filled] for values in (scores, labels)
+    )
+    return {"predicted": predicted, "observed": observed, "samples": samples[filled]}
+
+
+def _bin_of(scores: np.ndarray, n_bins: int) -> np.ndarray:
+    return np.minimum((scores * n_bins).astype(np.int64), n_bins - 1)
 
 
 class ECE(LossMetric):
@@ -30,7 +62,7 @@ class ECE(LossMetric):
             preds: Predicted probabilities, shape ``[n]``.
             trues: 0 or 1, shape ``[n]``.
         """
-        of_bin = np.minimum((preds * _BINS).astype(np.int64), _BINS - 1)
+        of_bin = _bin_of(preds, _BINS)
         off = np.bincount(of_bin, weights=preds.astype(np.float64) - trues)
         return float(np.abs(off).sum() / len(preds))
 

@@ -71,15 +71,16 @@ def read_events(catalog: Catalog, interactions: pd.DataFrame) -> Events:
     labels, times = _numbers(label), _numbers(time)
     _refuse((labels != 0) & (labels != 1), label, "labels must be 0 or 1")
     _refuse(~np.isfinite(times), time, _NO_TIME)
-    check_tokens(f"interactions: {user.name}", user)
+    users, items = user.tolist(), item.tolist()
+    check_tokens(f"interactions: {user.name}", users)
     fingerprints = None
     if EVENT_ID in interactions:
-        event = interactions[EVENT_ID]
+        event = interactions[EVENT_ID].tolist()
         check_tokens(f"interactions: {EVENT_ID}", event)
         fingerprints = np.array([_fingerprint(i) for i in event], dtype=np.int64)
     return Events(
-        users=catalog.ids(catalog.uid_field, user),
-        items=item_ids(catalog, item),
+        users=catalog.ids(catalog.uid_field, users),
+        items=item_ids(catalog, items),
         labels=labels.astype(np.float32),
         times=times,
         fingerprints=fingerprints,
@@ -137,6 +138,8 @@ def _is_missing(token: object) -> bool:
 def _numbers(column: pd.Series) -> np.ndarray:
     """A column as float64, NaN where there is no number; a date is none."""
     if column.dtype.kind in "biuf":
+        if isinstance(column.dtype, np.dtype):  # pandas' own types may have missing values
+            return column.to_numpy().astype(np.float64)
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     numbers = column.map(lambda value: value if isinstance(value, (str, Number)) else None)
     return pd.to_numeric(numbers, errors="coerce").to_numpy(dtype=np.float64)

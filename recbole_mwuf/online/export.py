@@ -87,6 +87,8 @@ def export(warmer: ItemWarmer, folder: str | Path) -> None:
     base = warmer.model.base
     if not getattr(base, "exportable", True):
         raise UserError(f"base={type(base).__name__} cannot be written as ONNX; take another one")
+    if left_out := warmer.model.not_exported:
+        getLogger().warning(f"scorer.onnx scores without {left_out}")
     folder = Path(folder)
     with warmer.lock:
         modules: dict[str, Served] = {"scorer": Scorer(warmer), **warmer.model.served_modules()}

@@ -63,11 +63,9 @@ def _kept(tensor: Tensor, rows: Tensor, by_rows: bool) -> PutBack:
 
 def _kept_modules(loop: WarmUpLoop, rows: Tensor, n_items: int) -> Iterator[PutBack]:
     """Parameters and buffers of all modules but the base's, also where one is replaced."""
-    sparse = {id(table) for table in row_wise(loop.model)}
-    of_base = set(loop.model.base.modules())
-    for module in loop.model.modules():
-        if module in of_base:
-            continue
+    parts = [part for name, part in loop.model.named_children() if name != "base"]
+    sparse = {id(table) for part in parts for table in row_wise(part)}
+    for module in (loop.model, *(module for part in parts for module in part.modules())):
         for own in (module._parameters, module._buffers):
             yield _updater(own)
             for tensor in own.values():

@@ -274,22 +274,22 @@ class _Progress:
 
     def __init__(self, loader: Loader, title: str, shown: bool, n_shards: int | None = None):
         self.loader, self.n_shards = loader, n_shards or world_size()
-        self.bar = tqdm(
-            total=loader.sample_size,
-            desc=set_color(f"{title:<12}", "pink"),
-            unit="sample",
-            unit_scale=True,
-            ncols=100,
-            disable=not shown,
-        )
+        self.bar = _bar(loader.sample_size, title) if shown else None
 
     def __enter__(self) -> _Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.bar.close()
+        if self.bar is not None:
+            self.bar.close()
 
     def __iter__(self) -> Iterator[Interaction]:
         for batch in self.loader:
             yield batch
-            self.bar.update(len(batch) * self.n_shards)
+            if self.bar is not None:
+                self.bar.update(len(batch) * self.n_shards)
+
+
+def _bar(n_samples: int, title: str) -> tqdm:
+    title = set_color(f"{title:<12}", "pink")
+    return tqdm(total=n_samples, desc=title, unit="sample", unit_scale=True, ncols=100)

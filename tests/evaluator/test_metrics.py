@@ -5,6 +5,7 @@ from scipy.stats import ttest_rel
 from sklearn.metrics import roc_auc_score
 
 from recbole_mwuf.config import Config
+from recbole_mwuf.evaluator.calibration import reliability
 from recbole_mwuf.evaluator.metrics import evaluate, paired_p_value, rela_impr
 
 
@@ -28,6 +29,13 @@ def test_hand_worked(config):
         -np.mean(np.log([0.9, 0.8, 0.6, 0.4, 0.9, 0.7])), abs=1e-6
     )
     assert result["mae"] == pytest.approx(np.mean([0.1, 0.2, 0.4, 0.6, 0.1, 0.3]), abs=1e-6)
+
+
+def test_calibrated_scores_have_no_calibration_error():
+    config = Config(config_dict={"metrics": ["ECE"]})
+    scores, labels = torch.tensor([0.25] * 4 + [0.5] * 2), torch.tensor([1.0, 0, 0, 0, 1, 0])
+    assert evaluate(config, scores, labels, torch.arange(6))["ece"] == 0
+    assert evaluate(config, 1 - scores, labels, torch.arange(6))["ece"] > 0.3
 
 
 def test_auc_and_gauc_against_scikit_learn(config):
@@ -66,6 +74,19 @@ def test_ece_stands_beside_recboles_metrics():
     # bins of 1/15: .30 and .32 share one (a half is positive), .9 has one, .95 and 1 the last
     assert result["ece"] == pytest.approx((0.38 + 0.1 + 0.95) / 5, abs=1e-6)
     assert list(result) == ["ece", "auc"]
+
+
+def test_ece_is_what_the_reliability_diagram_shows():
+    rng = np.random.default_rng(0)
+    scores = np.append(rng.random(500), [0.0, 1.0]).astype(np.float32)
+    labels = (rng.random(502) < scores**2).astype(np.float32)
+    bins = reliability(scores, labels)
+    assert len(bins["samples"]) == 15
+    off = np.abs(bins["observed"] - bins["predicted"])
+    expected = np.average(off, weights=bins["samples"])
+    config = Config(config_dict={"metrics": ["ECE"], "metric_decimal_place": 9})
+    arrays = (torch.from_numpy(x) for x in (scores, labels, np.arange(502)))
+    assert evaluate(config, *arrays)["ece"] == pytest.approx(expected, abs=1e-8)
 
 
 def test_rela_impr_is_the_papers():

@@ -10,6 +10,7 @@ from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.base.afn import AFN
 from recbole_mwuf.model.item_table import ItemIDs, coordinates_of
 from recbole_mwuf.model.warm_up.kalman import KalmanWarmUp
+from recbole_mwuf.model.warm_up.posterior import Evidence, update
 from recbole_mwuf.trainer import WarmUpTrainer, score
 
 BASES = ["FM", "WideDeep", "DCN", "AFN", "GRU4Rec", "DIN"]
@@ -98,6 +99,42 @@ def test_the_gradient_of_every_sample_is_its_own(kalman, base):
             ]
             slope = (ends[0] - ends[1]).item() / (2 * step)
             assert jacobian[row, i].item() == pytest.approx(slope, abs=1e-6)
+
+
+@pytest.mark.parametrize("base", ["WideDeep", "AFN", "GRU4Rec", "DIN"])
+def test_a_set_is_learned_as_its_samples_one_by_one_say(kalman, base):
+    """Every sample in a batch of its own, with the history it had then; drift between the sets."""
+    trainer, model, data = kalman(base, kalman_drift=1e-3)
+    item, _ = warm_a_of(model, data)
+    signs, d = model.new_ids(item).embedding.detach().sign(), model.store.size
+    for phase in ("warm_a", "warm_b"):
+        rows = data.split.rows(phase)
+        rows = torch.from_numpy(rows[data.items_of(rows) == item.item()])
+        batches = [data.batch(row) for row in rows.split(1)]
+
+        def evidence(theta, which, batches=batches):
+            theta = theta.float().requires_grad_()
+            total = Evidence(*(torch.zeros(1, *shape).double() for shape in ((), (d,), (d, d))))
+            for one in batches:
+                with torch.enable_grad():
+                    f = model.table.logits(one, model.ids_of(theta, signs, None))
+                    (slope,) = torch.autograd.grad(f, theta)
+                y, f, slope = one["label"].double(), f.detach().double(), slope.double()
+                p, outer = torch.sigmoid(f), slope.unsqueeze(2) * slope.unsqueeze(1)
+                loss = torch.nn.functional.softplus(f) - y * f
+                parts = loss, (p - y) * slope, p * (1 - p) * outer
+                total = Evidence(*(a + b for a, b in zip(total, parts)))
+            return total
+
+        time = torch.from_numpy(data.times[rows]).max().view(1)
+        prior = model.believed(item, time)
+        expected = update(prior, evidence, 2)
+        trainer.consume(data, phase)
+        found = model.believed(item)
+        torch.testing.assert_close(found.mean, expected.mean, atol=1e-4, rtol=1e-3)
+        off = (found.precision - expected.precision).abs().max()
+        gained = (expected.precision - prior.precision).abs().max()
+        assert off < 0.01 * gained
 
 
 def test_the_prior_is_that_of_the_old_items(kalman):
@@ -343,6 +380,33 @@ def test_drift_brings_the_priors_doubt_back(kalman):
     before = model.last_time[item].item()
     trainer.consume(data, "warm_b")
     assert model.last_time[item].item() >= before > 1e9
+
+
+def test_drift_at_times_below_zero(kalman):
+    """A clock may count from any day: the first sample sets an item's time, whatever it is."""
+    trainer, model, data = kalman(kalman_drift=0.01)
+    item, _ = warm_a_of(model, data)
+    data.times = data.times - 2 * data.times.max()
+    trainer.consume(data, "warm_a")
+    latest = data.times[data.split.rows("warm_a")].max()
+    assert model.last_time[item].item() <= latest < 0
+    later = model.believed(item, model.last_time[item] + 50).covariance()
+    start = torch.linalg.inv(model.prior.precision)
+    torch.testing.assert_close(later[0], model.believed(item).covariance()[0] + 0.5 * start)
+
+
+def test_a_drift_for_another_unit_of_time_forgets_and_does_not_fail(kalman):
+    """Of the prior's covariance at most all of it comes back between two batches."""
+    trainer, model, data = kalman(kalman_drift=1e9)
+    item, _ = warm_a_of(model, data)
+    start = torch.linalg.inv(model.prior.precision)
+    trainer.consume(data, "warm_a")
+    later = model.believed(item, model.last_time[item] + 1e6).covariance()
+    torch.testing.assert_close(later[0], model.believed(item).covariance()[0] + start)
+    for phase in WARM_SETS[1:]:
+        trainer.consume(data, phase)
+        assert torch.isfinite(test_scores(trainer, data, phase)).all()
+    assert torch.linalg.eigvalsh(model.believed(item).precision).min() > 0
 
 
 def test_more_items_start_from_the_prior(kalman):

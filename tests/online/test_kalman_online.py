@@ -11,6 +11,7 @@ from recbole_mwuf.cli import main
 from recbole_mwuf.data import WARM_SETS
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.online import ItemWarmer
+from recbole_mwuf.online.export import export
 from tests.online.test_equals_phases import FLOAT_ERROR, online_scores, trainer_scores
 
 USERS = [str(u) for u in range(1, 31)]
@@ -193,6 +194,14 @@ def test_on_the_command_line(kalman):
     np.testing.assert_allclose(found["variance"], variances, atol=1e-6)
     assert (hoped["score"][:30] > scores[:30]).all()
     assert list(hoped.columns) == ["user_id", "item_id", "score"]
+
+
+@pytest.mark.parametrize("probit", [False, True])
+def test_an_exported_scorer_says_that_it_knows_no_uncertainty(kalman, monkeypatch, caplog, probit):
+    pytest.importorskip("onnxscript")
+    monkeypatch.setattr("recbole_mwuf.online.export._write_onnx", lambda _, path: path.touch())
+    export(kalman(kalman_probit=probit)[1], "served")
+    assert ("scorer.onnx scores without kalman_probit=True" in caplog.text) == probit
 
 
 @pytest.mark.slow

@@ -19,10 +19,12 @@ from recbole.model.abstract_recommender import ContextRecommender
 from recbole.utils import FeatureSource
 from torch import Tensor, nn
 
+from recbole_mwuf.compat import replaced
 from recbole_mwuf.data.dataset import select
 from recbole_mwuf.data.protocols import Fields
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table.contract import ItemIDs, ItemTable
+from recbole_mwuf.model.item_table.embedded import EMBEDDED, embedded_columns, embedded_known
 
 _CHUNK = 65536  # items whose features are embedded at once
 
@@ -54,7 +56,7 @@ class ColumnTable(ItemTable):
 
     @torch.no_grad()
     def _probe(self) -> bool:
-        """Score one row to see which tables the base reads; returns if a first order is used."""
+        """Score one row to see what the base reads; returns if a first order is used."""
         tables = {
             "embedding": getattr(self.base, "token_embedding_table", None),
             "first_order": getattr(self._first_order, "token_embedding_table", None),
@@ -66,11 +68,20 @@ class ColumnTable(ItemTable):
             for name, table in tables.items():
                 if table is not None:
                     stack.enter_context(_hook(table, lambda *_, name=name: reads.update([name])))
+            embed, whole = self.base.embed_input_fields, 0
+
+            def counting(batch: Interaction) -> Any:
+                nonlocal whole
+                whole += batch is self._row
+                return embed(batch)
+
+            stack.enter_context(replaced(self.base, "embed_input_fields", counting))
             output = self.base(self._row).reshape(-1)
-        score = self.base.predict(self._row).reshape(-1)
+            score = self.base.predict(self._row).reshape(-1)
+        self._embeds_whole_batches = whole == 2
         self.base.train(training)
         refusal = f"base={type(self.base).__name__} cannot be warmed up: "
-        if reads["embedding"] != 1:
+        if reads["embedding"] != 2:  # once in each of the passes
             raise UserError(
                 refusal + "it does not read its item IDs from RecBole's shared embedding table "
                 "(token_embedding_table), so no other vector can take their place. Use a base "
@@ -127,11 +138,25 @@ class ColumnTable(ItemTable):
     def call(self, method: str, interaction: Interaction, ids: ItemIDs | None = None) -> Any:
         # a module is called, not its forward: hooks of others on the base go on working
         function = self.base if method == "forward" else getattr(self.base, method)
+        if ids is not None and EMBEDDED in interaction and method in ("forward", "predict"):
+            with embedded_known(*self._embedders(), self.item_field, interaction, ids):
+                return function(interaction)
         with ExitStack() as stack:
             for owner, values in zip((self.base, self._first_order), ids or ()):
                 if values is not None:
                     stack.enter_context(_column_replaced(owner, self.item_field, values))
             return function(interaction)
+
+    def shared_columns(self, interaction: Interaction) -> dict[str, Tensor]:
+        """What is the same whatever the items' IDs are: all that a fixed base embeds of a batch."""
+        columns = super().shared_columns(interaction)
+        is_fixed = not self.base.token_embedding_table.embedding.weight.requires_grad
+        if self._embeds_whole_batches and is_fixed:
+            columns |= embedded_columns(*self._embedders(), interaction)
+        return columns
+
+    def _embedders(self) -> tuple[ContextRecommender, nn.Module | None]:
+        return self.base, self._first_order if self.has_first_order else None
 
     def logits_of_each(
         self, interaction: Interaction, ids: Sequence[ItemIDs]

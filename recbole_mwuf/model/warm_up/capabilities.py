@@ -19,6 +19,7 @@ class Capabilities:
         closed_form: Whether it learns from the samples of steps 4 to 6, and online, by
             :meth:`absorb` in one pass, and not by steps along the gradient of its loss.
         ignores: Settings of the protocol that have no effect on it; who gives one is told.
+        not_exported: What of its scores ``scorer.onnx`` leaves out; who exports is told.
         learns: See :class:`~recbole_mwuf.model.warm_up.method.WarmUpMethod`.
         knows_uncertainty: Whether it knows how sure a score is: :meth:`uncertainty`, :meth:`draw`.
     """
@@ -26,6 +27,7 @@ class Capabilities:
     closed_form = False
     ignores: tuple[str, ...] = ()
     knows_uncertainty = False
+    not_exported: str | None = None
     learns: Mapping[Stage, tuple[str, ...]] = {}
 
     @classmethod

@@ -85,6 +85,8 @@ class KalmanWarmUp(WarmUpMethod):
         self.probit, self.folds = config["kalman_probit"], config["kalman_folds"]
         self.scale, self.penalty = config["kalman_prior_scale"], config["kalman_ridge"]
         self.first_order_variance = config["kalman_first_order_variance"]
+        if self.probit:
+            self.not_exported = "kalman_probit=True, which needs what is known of each item"
         self.coordinates = coordinates_of(self.base)
         n_items, k = self.table.n_items, self.table.size
         size = k + self.new_ids.learns_first_order
@@ -160,12 +162,17 @@ class KalmanWarmUp(WarmUpMethod):
         embedding = self.coordinates.embedding(theta[:, :k], signs)
         return ItemIDs(embedding, theta[:, k:] if theta.shape[1] > k else first_order)
 
+    def has_samples(self, items: Tensor) -> Tensor:
+        """Whether anything has been learned of items ``[n]``, bool."""
+        return self.information[items].any(dim=1)
+
     @torch.no_grad()
     def believed(self, items: Tensor, time: Tensor | None = None) -> Gaussian:
         """What is known of items ``[n]``, float64.
 
         With ``kalman_drift`` q an item that was last seen Δt ago is known less well, as if it had
-        been moved at random: P ← P + q Δt P0, P0 the prior's covariance.
+        been moved at random: P ← P + min(q Δt, 1) P0, P0 the prior's covariance. The limit is for
+        a q that is meant for another unit of time: what is kept in float32 stays a precision.
 
         Args:
             items: Item IDs.
@@ -176,9 +183,8 @@ class KalmanWarmUp(WarmUpMethod):
         if time is None or self.drift == 0:
             return known
         since = (time - self.last_time[items]).clamp(min=0)
-        since = since * self.information[items].any(dim=1)  # the prior knows no time
-        noise = self.drift * inverse(self.prior.precision)
-        return forget(known, since.view(-1, 1, 1) * noise)
+        moved = (self.drift * since).clamp(max=1) * self.has_samples(items)  # a prior has no time
+        return forget(known, moved.view(-1, 1, 1) * inverse(self.prior.precision))
 
     # learning
 
@@ -195,19 +201,22 @@ class KalmanWarmUp(WarmUpMethod):
         """
         items, item_of_row = interaction[self.ITEM_ID].unique(return_inverse=True)
         time = latest(interaction[EVENT_TIME], item_of_row, len(items))
-        rows = own_shard().of(torch.arange(len(item_of_row), device=items.device))
-        share = Interaction(select(interaction, rows))
-        share.update(Interaction(self.table.shared_columns(share)))
-        item_of_row, is_shared = item_of_row[rows], len(rows) < len(interaction)
-        ids = self.new_ids(items)
+        shard, share, is_shared = own_shard(), interaction, False
+        if shard.size > 1:
+            rows = shard.of(torch.arange(len(item_of_row), device=items.device))
+            is_shared = len(rows) < len(item_of_row)
+            share, item_of_row = Interaction(select(interaction, rows)), item_of_row[rows]
+        share = Interaction({**share.interaction, **self.table.shared_columns(share)})
+        ids, ids_of_row = self.new_ids(items), self.new_ids(share[self.ITEM_ID])
 
         def evidence(theta: Tensor, which: Tensor) -> Evidence:
-            place = torch.full_like(items, -1)
-            place[which] = torch.arange(len(which), device=items.device)
-            place_of_row = place[item_of_row]
-            rows = (place_of_row >= 0).nonzero().squeeze(1)
-            batch, at = Interaction(select(share, rows)), place_of_row[rows]
-            own = self.new_ids(batch[self.ITEM_ID])
+            batch, at, own = share, item_of_row, ids_of_row
+            if len(which) < len(items):
+                place = torch.full_like(items, -1)
+                place[which] = torch.arange(len(which), device=items.device)
+                rows = (place[item_of_row] >= 0).nonzero().squeeze(1)
+                batch, at = Interaction(select(share, rows)), place[item_of_row[rows]]
+                own = ids_of_row.chosen(rows)
             logits, jacobian = self.linearised(batch, theta[at], own)
             found = log_loss_evidence(logits, batch[self.LABEL], jacobian, at, len(which))
             return Evidence(*total(list(found))) if is_shared else found
@@ -216,8 +225,9 @@ class KalmanWarmUp(WarmUpMethod):
         learned = self.ids_of(posterior.mean.float(), ids.embedding.sign(), ids.first_order)
         self.new_ids.assign(items, learned)
         gained = posterior.precision - self.prior.precision
+        before = self.last_time[items].where(self.has_samples(items), time)  # may be below 0
+        self.last_time[items] = torch.maximum(before, time)
         self.information[items] = self.store.pack(gained, self.prior.precision)
-        self.last_time[items] = torch.maximum(self.last_time[items], time)
 
     def linearised(
         self, interaction: Interaction, theta: Tensor, ids: ItemIDs
@@ -241,7 +251,8 @@ class KalmanWarmUp(WarmUpMethod):
             theta = theta.detach().to(ids.embedding.dtype).requires_grad_()
             moved = self.ids_of(theta, ids.embedding.sign(), ids.first_order)
             logits = self.table.logits(interaction, moved)
-            (jacobian,) = torch.autograd.grad(logits.sum(), theta)
+            one_each = logits.new_ones(()).expand_as(logits)  # the gradient of their sum
+            (jacobian,) = torch.autograd.grad(logits, theta, one_each)
         return logits.detach(), jacobian
 
     # scoring

@@ -235,7 +235,6 @@ class WarmUpMethod(Capabilities, AbstractRecommender):
         return torch.arange(self.table.n_items, device=self.is_old.device)
 
     # what the trainers and the online part call
-
     @torch.no_grad()
     def start_new_items(self) -> None:
         """Step 3: give all items but the old ones what they :meth:`start` with."""

@@ -73,7 +73,11 @@ def log_loss_evidence(
         n_models: How many models there are.
     """
 
+    one_each = n_models == len(logits) and torch.equal(model_of_row, _numbers(logits))
+
     def by_model(values: Tensor) -> Tensor:
+        if one_each:
+            return values.double()
         start = values.new_zeros(n_models, *values.shape[1:])
         return start.index_add_(0, model_of_row, values).double()
 
@@ -105,40 +109,72 @@ def update(prior: Gaussian, evidence: Likelihood, iterations: int) -> Gaussian:
     Returns:
         Gaussian: the posterior N(θ, H⁻¹).
     """
-    theta = prior.mean
-    here = evidence(theta, torch.arange(len(theta), device=theta.device))
+    start = evidence(prior.mean, _numbers(prior.mean))
+    here = _Point(prior.mean, torch.zeros_like(prior.mean), *start)
     for _ in range(iterations):
-        pull = (prior.precision @ (theta - prior.mean).unsqueeze(-1)).squeeze(-1)
-        hessian = torch.linalg.cholesky(prior.precision + here.information)
-        step = -torch.cholesky_solve((here.gradient + pull).unsqueeze(-1), hessian).squeeze(-1)
-        theta, here = _damped_step(prior, evidence, theta, here, step)
-    return Gaussian(theta, prior.precision + here.information)
+        factor = torch.linalg.cholesky(prior.precision + here.information)
+        uphill = (here.gradient + here.pull).unsqueeze(-1)
+        step = -torch.cholesky_solve(uphill, factor).squeeze(-1)
+        here = _damped_step(prior, evidence, here, step)
+    return Gaussian(here.theta, prior.precision + here.information)
 
 
-def _damped_step(
-    prior: Gaussian, evidence: Likelihood, theta: Tensor, here: Evidence, step: Tensor
-) -> tuple[Tensor, Evidence]:
-    """θ + step, the step halved where the objective would rise: there, and what holds there."""
-    limit = _objective(prior, theta, here)
-    limit = limit + _ROUNDING * (1 + limit.abs())
-    moved, there = theta.clone(), Evidence(*(values.clone() for values in here))
-    moving = torch.arange(len(theta), device=theta.device)
-    for halving in range(_HALVINGS):
-        tried = theta[moving] + step[moving] / 2**halving
-        found = evidence(tried, moving)
-        objective = _objective(Gaussian(*(part[moving] for part in prior)), tried, found)
-        falls = objective <= limit[moving]  # what is no number does not
-        for kept, values in zip((moved, *there), (tried, *found)):
-            kept[moving[falls]] = values[falls]
+class _Point(NamedTuple):
+    """Some parameters of each model, and what holds there.
+
+    Attributes:
+        theta: θ, ``[n, d]``.
+        pull: P⁻¹ (θ - m), ``[n, d]``.
+        objective: loss + ½ (θ - m)ᵀ P⁻¹ (θ - m), ``[n]``.
+        gradient: Of the loss, ``[n, d]``.
+        information: ``[n, d, d]``.
+    """
+
+    theta: Tensor
+    pull: Tensor
+    objective: Tensor
+    gradient: Tensor
+    information: Tensor
+
+
+def _look(prior: Gaussian, evidence: Likelihood, theta: Tensor, models: Tensor) -> _Point:
+    """What holds at parameters of some models, int64 ``[m]``; the prior is theirs."""
+    away = theta - prior.mean
+    pull = (prior.precision @ away.unsqueeze(-1)).squeeze(-1)
+    loss, gradient, information = evidence(theta, models)
+    return _Point(theta, pull, loss + (away * pull).sum(dim=1) / 2, gradient, information)
+
+
+def _damped_step(prior: Gaussian, evidence: Likelihood, here: _Point, step: Tensor) -> _Point:
+    """θ + step, the step halved where the objective would rise."""
+    limit = here.objective + _ROUNDING * (1 + here.objective.abs())
+    moving = _numbers(limit)
+    tried = _look(prior, evidence, here.theta + step, moving)
+    falls = tried.objective <= limit  # what is no number does not
+    if falls.all():  # nearly always
+        return tried
+    moved = _Point(*(values.clone() for values in here))
+    for halving in range(1, _HALVINGS):
+        _keep(moved, moving, tried, falls)
         moving = moving[~falls]
         if not len(moving):
-            break
-    return moved, there
+            return moved
+        theta = here.theta[moving] + step[moving] / 2**halving
+        tried = _look(Gaussian(*(part[moving] for part in prior)), evidence, theta, moving)
+        falls = tried.objective <= limit[moving]
+    _keep(moved, moving, tried, falls)
+    return moved
 
 
-def _objective(prior: Gaussian, theta: Tensor, there: Evidence) -> Tensor:
-    away = theta - prior.mean
-    return there.loss + torch.einsum("ni,nij,nj->n", away, prior.precision, away) / 2
+def _keep(moved: _Point, moving: Tensor, tried: _Point, falls: Tensor) -> None:
+    """Take over what has been tried of the models that are moving, where the objective falls."""
+    for kept, values in zip(moved, tried):
+        kept[moving[falls]] = values[falls]
+
+
+def _numbers(rows: Tensor) -> Tensor:
+    """0, 1, ... for each row."""
+    return torch.arange(len(rows), device=rows.device)
 
 
 def forget(gaussian: Gaussian, variance: Tensor) -> Gaussian:
@@ -181,17 +217,20 @@ class Triangle(InformationStore):
     def __init__(self, size: int):
         super().__init__(size)
         self.width = size * (size + 1) // 2
-        self._where = torch.tril_indices(size, size)
+        row, column = torch.tril_indices(size, size)
+        self._kept = row * size + column  # places in a matrix of one row
+        place = torch.empty(size, size, dtype=torch.long)
+        place[row, column] = place[column, row] = torch.arange(self.width)
+        self._place = place.view(-1)  # in the triangle, of each number of the matrix
 
     def pack(self, information: Tensor, prior: Tensor) -> Tensor:
-        row, column = self._where.to(information.device)
-        return information[:, row, column].float()
+        kept = self._kept.to(information.device)
+        return information.flatten(1).index_select(1, kept).float()
 
     def unpack(self, rows: Tensor) -> Tensor:
-        row, column = self._where.to(rows.device)
-        full = rows.new_zeros(len(rows), self.size, self.size, dtype=torch.float64)
-        full[:, row, column] = full[:, column, row] = rows.double()
-        return full
+        place = self._place.to(rows.device)
+        full = rows.double().index_select(1, place)
+        return full.view(len(rows), self.size, self.size)
 
 
 class Diagonal(InformationStore):
