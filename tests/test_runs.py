@@ -48,7 +48,7 @@ def test_table_and_result_file(command, capsys):
     assert set(result) == {
         *("schema", "model", "base", "dataset", "seed", "split", "phases", "base_phases"),
         *("rela_impr", "timing", "updates", "auc_draws", "config", "versions"),
-        *("fingerprint", "checksum"),
+        *("fingerprint", "pretraining", "checksum"),
     }
     assert result["split"].pop("positive_shares").keys() == result["split"]["rows"].keys()
     assert result["split"] == {
