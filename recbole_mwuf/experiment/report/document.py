@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from recbole_mwuf.evaluator.result import PROTOCOLS
@@ -102,7 +103,7 @@ def section_report(section: Section, scores: pd.DataFrame, folder: Path) -> list
     if generated:
         note = f"{GENERATED_NOTE} {note}"
     parts = [f"## {section.title}"]
-    for protocol in PROTOCOLS:
+    for protocol in _protocols(scores, section.name):
         rows = lines(scores, section.name, protocol)
         parts += [f"### {_PROTOCOLS[protocol]}", note]
         if section.show == "figure":
@@ -121,6 +122,16 @@ def section_report(section: Section, scores: pd.DataFrame, folder: Path) -> list
             parts += ["The same beside the paper's Table 1:", paper_comparison(rows, dataset)]
         parts += measures(scores, section.name, protocol)
     return [*parts, "### How the rows of new items learned", learning_table(scores, section.name)]
+
+
+def _protocols(scores: pd.DataFrame, section: str) -> tuple[str, ...]:
+    """Those whose figures differ: along one clock the two are the same."""
+    of_section = scores[scores["section"] == section]
+    first, second = (
+        of_section.loc[of_section["protocol"] == protocol, "auc"].to_numpy(dtype=float)
+        for protocol in PROTOCOLS
+    )
+    return PROTOCOLS[:1] if np.array_equal(first, second, equal_nan=True) else PROTOCOLS
 
 
 def _note(section: Section) -> str:
