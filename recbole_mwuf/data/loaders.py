@@ -112,3 +112,9 @@ class ItemLoader:
             batch = self.dataset.batch(torch.from_numpy(chunk).to(device))
             batch[EVENT_TIME] = torch.from_numpy(self.dataset.times[chunk]).to(device)
             yield batch
+
+
+def latest(times: torch.Tensor, item_of_row: torch.Tensor, n_items: int) -> torch.Tensor:
+    """The latest of the times ``[B]`` of each item, ``[n_items]``."""
+    start = times.new_full((n_items,), -torch.inf)
+    return start.scatter_reduce_(0, item_of_row, times, "amax")

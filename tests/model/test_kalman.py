@@ -263,6 +263,19 @@ def test_one_by_one_is_near_all_at_once(kalman, base):
     assert apart < 0.1 * moved
 
 
+@pytest.mark.parametrize("base", ["WideDeep", "AFN", "DIN"])
+def test_one_sample_of_an_item_takes_one_pass(kalman, base, monkeypatch):
+    """That it is near what all samples at once give: the test above."""
+    _, model, data = kalman(base)
+    _, batch = warm_a_of(model, data)
+    passes, logits = [], model.table.logits
+    monkeypatch.setattr(model.table, "logits", lambda *a: passes.append(1) or logits(*a))
+    model.absorb(type(batch)({n: c[:1] for n, c in batch.interaction.items()}))
+    assert len(passes) == 1
+    model.absorb(type(batch)({n: c[1:3] for n, c in batch.interaction.items()}))
+    assert len(passes) == 1 + model.iterations + 1
+
+
 @pytest.mark.parametrize("covariance", ["full", "diagonal"])
 def test_every_set_makes_surer(kalman, covariance):
     """The variance of every test logit of an FM, whose gradient stays where it was."""

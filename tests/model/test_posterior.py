@@ -12,6 +12,7 @@ from recbole_mwuf.model.warm_up.posterior import (
     Triangle,
     forget,
     inverse,
+    linear_evidence,
     log_loss_evidence,
     update,
 )
@@ -240,3 +241,19 @@ def test_a_diagonal_holds_every_variance():
     # the diagonal of the information itself would not
     claimed = inverse(prior + torch.diag_embed(information.diagonal(dim1=1, dim2=2)))
     assert (claimed.diagonal(dim1=1, dim2=2)[0] < 0.9 * wanted[0]).any()
+
+
+def test_one_sample_of_a_linear_model_needs_no_second_look():
+    """Where f is linear in θ, what was seen at the means tells all."""
+    x, y = samples(4, 3)
+    prior = prior_of(4, 3)
+    one_each = torch.arange(4)
+    looked = linear_evidence((x * prior.mean).sum(1), y, x, prior.mean)
+    expected = update(prior, logistic(x, y, one_each, 4), 8)
+    found = update(prior, looked, 8)
+    torch.testing.assert_close(found.mean, expected.mean)
+    torch.testing.assert_close(found.precision, expected.precision)
+    some = torch.tensor([0, 2])
+    away = prior.mean[some] + 0.5
+    for a, b in zip(looked(away, some), logistic(x, y, one_each, 4)(away, some)):
+        torch.testing.assert_close(a, b)

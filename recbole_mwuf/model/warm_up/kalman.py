@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from recbole_mwuf.data import EVENT_TIME, Batches, Fields, ItemLoader
 from recbole_mwuf.data.dataset import select
+from recbole_mwuf.data.loaders import latest
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.model.item_table import ItemIDs, coordinates_of
 from recbole_mwuf.model.warm_up.empirical_prior import ItemPrior, fit_prior
@@ -25,6 +26,7 @@ from recbole_mwuf.model.warm_up.posterior import (
     Triangle,
     forget,
     inverse,
+    linear_evidence,
     log_loss_evidence,
     probit_scale,
     update,
@@ -196,6 +198,8 @@ class KalmanWarmUp(WarmUpMethod):
     def absorb(self, interaction: Interaction) -> None:
         """The update, for all items of a batch at once; of several processes each adds its share.
 
+        Where each item has one sample, the base is linearised once; else anew for every iteration.
+
         Args:
             interaction: All that is new of some items.
         """
@@ -221,7 +225,14 @@ class KalmanWarmUp(WarmUpMethod):
             found = log_loss_evidence(logits, batch[self.LABEL], jacobian, at, len(which))
             return Evidence(*total(list(found))) if is_shared else found
 
-        posterior = update(self.believed(items, time), evidence, self.iterations)
+        known = self.believed(items, time)
+        if len(items) == len(interaction) and not is_shared:
+            # one sample hardly moves an item: one pass, at what was known, tells enough
+            order = item_of_row.argsort()
+            logits, jacobian = self.linearised(share, known.mean[item_of_row], ids_of_row)
+            labels = share[self.LABEL][order]
+            evidence = linear_evidence(logits[order], labels, jacobian[order], known.mean)
+        posterior = update(known, evidence, self.iterations)
         learned = self.ids_of(posterior.mean.float(), ids.embedding.sign(), ids.first_order)
         self.new_ids.assign(items, learned)
         gained = posterior.precision - self.prior.precision
@@ -287,9 +298,3 @@ class KalmanWarmUp(WarmUpMethod):
         noise = torch.randn(known.mean.shape, generator=generator, dtype=known.mean.dtype)
         theta = known.draw(noise.to(items.device)).float()
         return self.ids_of(theta, ids.embedding.sign(), ids.first_order)
-
-
-def latest(times: Tensor, item_of_row: Tensor, n_items: int) -> Tensor:
-    """The latest of the times ``[B]`` of each item, ``[n_items]``."""
-    start = times.new_full((n_items,), -torch.inf)
-    return start.scatter_reduce_(0, item_of_row, times, "amax")

@@ -94,6 +94,24 @@ def log_loss_evidence(
 Likelihood = Callable[[Tensor, Tensor], Evidence]
 
 
+def linear_evidence(logits: Tensor, labels: Tensor, jacobian: Tensor, mean: Tensor) -> Likelihood:
+    """What one sample of each model says, f taken to be linear in θ.
+
+    Args:
+        logits: f at the means, ``[n]``.
+        labels: y, ``[n]``.
+        jacobian: J there, ``[n, d]``.
+        mean: m, ``[n, d]``.
+    """
+
+    def evidence(theta: Tensor, which: Tensor) -> Evidence:
+        moved = ((theta - mean[which]) * jacobian[which]).sum(dim=1)
+        f, one_each = logits[which] + moved, _numbers(which)
+        return log_loss_evidence(f, labels[which], jacobian[which], one_each, len(which))
+
+    return evidence
+
+
 def update(prior: Gaussian, evidence: Likelihood, iterations: int) -> Gaussian:
     """Laplace's approximation of each posterior: the mode, and the curvature there.
 
