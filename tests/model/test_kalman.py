@@ -273,7 +273,7 @@ def test_one_sample_of_an_item_takes_one_pass(kalman, base, monkeypatch):
     model.absorb(type(batch)({n: c[:1] for n, c in batch.interaction.items()}))
     assert len(passes) == 1
     model.absorb(type(batch)({n: c[1:3] for n, c in batch.interaction.items()}))
-    assert len(passes) == 1 + model.iterations + 1
+    assert len(passes) >= 1 + model.iterations + 1  # more if a step is halved
 
 
 @pytest.mark.parametrize("covariance", ["full", "diagonal"])
