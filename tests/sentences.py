@@ -33,7 +33,7 @@ from recbole_mwuf.experiment.report.tables import GAP, number, signed
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-FIGURE = re.compile(r"(?P<shown>[-+−]?[\w.]*)<!-- = (?P<what>[^>]*(?:>[^>]*)*?) -->")
+FIGURE = re.compile(r"(?P<shown>[-+−]?[\w.]*)<!-- = (?P<what>[^<>]+) -->")
 CLAIM = re.compile(r"<!-- true: (.*?) -->")
 # what looks like an AUC or a difference of two
 BARE = re.compile(r"(?<![\w.])[-+−]?\.\d{4}(?!\d)(?!<!-- = )")
@@ -65,7 +65,7 @@ def figure(what: str) -> str:
     if kind not in _KINDS:
         kind, rest = "", what
     section, rest = rest.split(": ", 1)
-    names, (phase,) = _names_and_phases(rest)
+    names, _, phase = rest.rpartition(" @ ")
     first, *others = names.split(" - ")
     if section.endswith(".csv"):
         value = _cell(section, first, phase)
