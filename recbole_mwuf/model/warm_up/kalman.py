@@ -230,9 +230,10 @@ class KalmanWarmUp(WarmUpMethod):
             # one sample hardly moves an item: one pass, at what was known, tells enough
             order = item_of_row.argsort()
             logits, jacobian = self.linearised(share, known.mean[item_of_row], ids_of_row)
-            labels = share[self.LABEL][order]
-            evidence = linear_evidence(logits[order], labels, jacobian[order], known.mean)
-        posterior = update(known, evidence, self.iterations)
+            f, y, j = logits[order], share[self.LABEL][order], jacobian[order]
+            posterior = update(known, linear_evidence(f, y, j, known.mean), self.iterations)
+        else:
+            posterior = update(known, evidence, self.iterations)
         learned = self.ids_of(posterior.mean.float(), ids.embedding.sign(), ids.first_order)
         self.new_ids.assign(items, learned)
         gained = posterior.precision - self.prior.precision
