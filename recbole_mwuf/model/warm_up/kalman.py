@@ -227,8 +227,7 @@ class KalmanWarmUp(WarmUpMethod):
 
         known = self.believed(items, time)
         if len(items) == len(interaction) and not is_shared:
-            # one sample hardly moves an item: one pass, at what was known, tells enough
-            order = item_of_row.argsort()
+            order = item_of_row.argsort()  # one sample hardly moves an item: one pass is enough
             logits, jacobian = self.linearised(share, known.mean[item_of_row], ids_of_row)
             f, y, j = logits[order], share[self.LABEL][order], jacobian[order]
             posterior = update(known, linear_evidence(f, y, j, known.mean), self.iterations)
