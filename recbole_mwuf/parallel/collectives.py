@@ -73,7 +73,7 @@ def average_gradients(parameters: Iterable[nn.Parameter], loss: Tensor, weight: 
     """
     if world_size() == 1:
         return loss
-    learning = [(p, p.grad) for p in parameters if p.grad is not None]
+    learning = [(p, p.grad) for p in parameters if p.requires_grad and p.grad is not None]
     dense = [(p, gradient) for p, gradient in learning if not gradient.is_sparse]
     loss, *means = average([loss, *(gradient for _, gradient in dense)], weight)
     for (parameter, _), mean in zip(dense, means):
