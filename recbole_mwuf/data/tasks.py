@@ -39,9 +39,8 @@ class ItemTaskLoader:
         self.tasks_in_batch = max(1, batch_size // self.size)
         self.random = np.random.default_rng(seed)
         split = dataset.split
-        counts = np.diff(split.first)
-        n_tasks = np.where(split.is_old, counts // (2 * self.size), 0)
-        self.items = np.repeat(np.arange(len(counts)), n_tasks)
+        n_tasks = np.where(split.is_old, split.n_known // (2 * self.size), 0)
+        self.items = np.repeat(np.arange(len(n_tasks)), n_tasks)
         start_of_item = np.concatenate(([0], np.cumsum(n_tasks)[:-1]))
         self.task_of_item = np.arange(len(self.items)) - start_of_item[self.items]
 
@@ -56,7 +55,11 @@ class ItemTaskLoader:
         split, device = self.dataset.split, self.dataset.config["device"]
         # shuffle the rows within every item, then let task t of an item take its t-th 2K rows;
         # one sort by item + fraction: four times faster than one by item, then fraction
-        shuffled = np.argsort(split.items_in_order() + self.random.random(len(split.order)))
+        items, fraction = split.items_in_order(), self.random.random(len(split.order))
+        if split.cut is not None:  # what comes after it stands behind
+            rank = np.arange(len(items)) - split.first[items]
+            fraction = (fraction + (rank >= split.n_known[items])) / 2
+        shuffled = np.argsort(items + fraction)
         tasks = self.random.permutation(len(self.items))
         for whole_chunk in np.array_split(tasks, len(self)):
             chunk = self.shard.of(whole_chunk)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from recbole_mwuf.data import PHASES, InteractionHistory, cold_start_split
+from recbole_mwuf.data import PHASES, InteractionHistory, ItemTaskLoader, cold_start_split
 from recbole_mwuf.data.clock import ticks
 from recbole_mwuf.errors import UserError
 
@@ -69,6 +69,10 @@ def test_nobody_knows_the_future(data):
     assert (times[old_rows] < split.cut).all()
     new_rows = np.flatnonzero(split.set_of_row > 0)
     assert (times[new_rows] >= split.cut).all()
+
+    drawn = SimpleNamespace(split=split, config={"device": "cpu"}, batch=lambda rows: rows)
+    for rows in ItemTaskLoader(drawn, 4 * K, seed=1):  # what MetaEmb's generator learns from
+        assert (times[rows] < split.cut).all() and split.is_old[items[rows]].all()
 
     learned, scored = [], []
     for tick in ticks(dataset, data.draw(st.integers(1, 12))):
