@@ -64,7 +64,10 @@ def test_runs_and_moves_only_what_it_declares(method, base):
         for name in moved & {"new_ids.embedding.weight", "new_ids.first_order.weight"}:
             yield name, (model.state_dict()[name] != before[name]).any(1)
 
-    for name, items in changes(lambda: trainer.meta_train(data), model.learns_at(Stage.META_TRAIN)):
+    # rows of old items in φ_new run for every method whose rows learn in the phases
+    of_rows = {"new_ids"} & set(model.learns_at(Stage.WARM_UP))
+    learns = {*model.learns_at(Stage.META_TRAIN), *of_rows}
+    for name, items in changes(lambda: trainer.meta_train(data), learns):
         # φ_new of old items by gradient, or that of all items when it is generated
         assert not (items & ~old).any() or method == "MetaEmb", name
     results = {"cold": trainer.evaluate_set(data, "warm_a", "cold")}

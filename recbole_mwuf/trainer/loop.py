@@ -167,7 +167,7 @@ class WarmUpLoop(TrainingLoop):
         """
         self._learn(self.model.learns_at(stage))
         if stage is not Stage.META_TRAIN and self.config["warm_up_learning_rate"] is not None:
-            self.optimizer.set_row_wise_learning_rate(self.config["warm_up_learning_rate"])
+            self.optimizer.set_rows_learning_rate(self.config["warm_up_learning_rate"])
         if not networks:
             for name, module in self.model.named_children():
                 if name != ROWS:

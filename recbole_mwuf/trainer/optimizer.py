@@ -73,17 +73,23 @@ def row_wise(model: nn.Module) -> list[torch.Tensor]:
 
 
 class OptimizerGroup:
-    """A row-wise and a dense optimiser that step as one.
+    """Several optimisers that step as one.
 
     Args:
-        row_wise: For ID tables; moves only the rows in a batch.
+        row_wise: For large tables; moves only the rows in a batch.
         dense: For everything else. Adam steps by torch's fused kernel: the same update, rounded
             differently in the last bit, in less time (benchmarks/README.md).
+        rows: For the ID parameters of new items.
     """
 
-    def __init__(self, row_wise: torch.optim.Optimizer | None, dense: torch.optim.Optimizer | None):
-        self.row_wise, self.dense = row_wise, dense
-        self._all = [optimizer for optimizer in (row_wise, dense) if optimizer is not None]
+    def __init__(
+        self,
+        row_wise: optim.Optimizer | None,
+        dense: optim.Optimizer | None,
+        rows: optim.Optimizer | None = None,
+    ):
+        self.row_wise, self.dense, self.rows = row_wise, dense, rows
+        self._all = [one for one in (rows, row_wise, dense) if one is not None]
         if isinstance(dense, torch.optim.Adam):
             for group in dense.param_groups:
                 group["fused"] = True
@@ -136,10 +142,10 @@ class OptimizerGroup:
             optimizer.load_state_dict(state)
 
     def with_rows(self, rows: optim.Optimizer | None) -> OptimizerGroup:
-        """This group's dense part beside another optimiser of ID tables."""
-        return OptimizerGroup(rows, self.dense)
+        """This group beside an optimiser of new items' ID parameters."""
+        return OptimizerGroup(self.row_wise, self.dense, rows)
 
-    def set_row_wise_learning_rate(self, learning_rate: float) -> None:
-        """Change the learning rate of the ID tables from the next step on."""
-        for group in self.row_wise.param_groups if self.row_wise is not None else []:
+    def set_rows_learning_rate(self, learning_rate: float) -> None:
+        """Change the learning rate of new items' ID parameters from the next step on."""
+        for group in self.rows.param_groups if self.rows is not None else []:
             group["lr"] = learning_rate

@@ -107,7 +107,7 @@ from recbole_mwuf.testing import MethodConformance
 @register_method
 class DependsOnTheProcess(WarmUpMethod):
     def loss(self, interaction, stage):
-        return super().loss(interaction, stage) * (1 + 50 * rank())
+        return super().loss(interaction, stage) * (1 - 3 * rank())
 
 class TestIt(MethodConformance):
     method = DependsOnTheProcess

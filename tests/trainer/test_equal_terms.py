@@ -29,7 +29,7 @@ def treatment(trained, method, monkeypatch, **settings):
     step = TrainingLoop._step
 
     def watched(self, batch, *more):
-        rows = self.optimizer.row_wise
+        rows = self.optimizer.rows
         table = self.model.new_ids.embedding.weight
         count = int(rows.state.get(table, {}).get("step", 0))
         rate = rows.param_groups[0]["lr"]

@@ -139,7 +139,7 @@ def test_optimizer_goes_on_or_starts_anew(trained):
         before = trainer.loop.optimizer
         trainer.consume(data, "warm_a")
         after = trainer.loop.optimizer
-        assert (after.row_wise is before.row_wise) == goes_on
+        assert (after.rows is before.rows) == goes_on
         assert (after.dense is before.dense) == goes_on
 
 
