@@ -202,8 +202,8 @@ def _pretrain(
     if files.given is not None:
         tell("Loading base:", str(files.given))
         try:
-            checkpoint.load_base(files.given, base, data, trained_for(method))
-            return _TrainedBase(base, files.written)
+            told = checkpoint.load_base(files.given, base, data, trained_for(method))
+            return _TrainedBase(base, files.written, told=told)
         except UserError as error:
             if not files.replaceable:
                 raise

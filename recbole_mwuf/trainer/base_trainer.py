@@ -109,5 +109,6 @@ class BaseTrainer(Trainer):
             model=self.config["base"],
             trained_for=trained_for,
             early_stopped=self.eval_step > 0,
+            told=self.told(),
         )
         self.logger.info(set_color("Saving base", "blue") + f": {path}")

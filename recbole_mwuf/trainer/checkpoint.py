@@ -184,7 +184,7 @@ def load_state(module: nn.Module, content: dict, refusal: str) -> None:
 
 def load_base(
     path: str | Path, base: nn.Module, dataset: ColdStartDataset, trained_for: str = ANY_METHOD
-) -> None:
+) -> dict:
     """Load a base that was trained before, by this package or by RecBole's own Trainer.
 
     One of ours must have been trained on the rows of this run's old items, with the same labels and
@@ -196,6 +196,9 @@ def load_base(
         base: A freshly built base, which receives the parameters.
         dataset: The split data set.
         trained_for: The method whose own pre-training the base must have had.
+
+    Returns:
+        dict: what its training told (:meth:`BaseTrainer.told`); empty if that is not known.
 
     Raises:
         UserError: if the checkpoint belongs to another model, data set, split, architecture or
@@ -229,6 +232,16 @@ def load_base(
     )
     if not ours:
         table.assign(new_items, untrained)
+    return _told(content)
+
+
+def _told(content: dict) -> dict:
+    found = content.get("told")
+    if not isinstance(found, dict) or set(found) != {"loss", "rising"}:
+        return {}
+    loss, rising = found["loss"], found["rising"]
+    fits = isinstance(loss, list) and all(isinstance(value, float) for value in loss)
+    return found if fits and rising in (None, True, False) else {}
 
 
 def _check_data(content: dict, dataset: ColdStartDataset, name: str) -> None:

@@ -202,8 +202,7 @@ def test_all_presets_on_generated_data(tmp_path):
         assert len(runs(f"results/{dataset}")) == 24
         report = Path(f"results/{dataset}/report.md").read_text()
         tables = len(re.findall(r"^\|:--", report, re.MULTILINE)) - 2  # two on time
-        assert tables == 8
-        assert report.count("**Generated data**") == tables
+        assert tables > report.count("**Generated data**") == 8  # a note for section and protocol
         assert report.count("(generated data)") == 6  # the figures' titles
         assert "paper" not in without_time(report).replace("as in the paper", "")
         assert f"{dataset} (generated)" in report
