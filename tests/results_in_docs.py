@@ -15,8 +15,8 @@ import re
 import pandas as pd
 
 from recbole_mwuf.data import PHASES
-from recbole_mwuf.experiment.report.scores import MethodScores, compare, lines, own_base
-from recbole_mwuf.experiment.report.tables import markdown_table, mean_and_std, number, signed
+from recbole_mwuf.experiment.report.scores import Comparison, MethodScores, compare, lines, own_base
+from recbole_mwuf.experiment.report.tables import GAP, markdown_table, mean_and_std, number, signed
 from tests.sentences import DOCS, ROOT, filled, p_value, part, scores_of
 
 PAGES = (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
@@ -49,10 +49,15 @@ def gains_table(rows: list[MethodScores]) -> str:
         cells = [mean_and_std(line.auc[phase]) for phase in PHASES]
         if base is not None:
             found = (compare(line, base, phase) for phase in PHASES)
-            gains = (f"{signed(c.difference)}, p {p_value(c.p)}" for c in found)
-            cells = [f"{cell} ({gain})" for cell, gain in zip(cells, gains)]
+            cells = [f"{cell} ({_gain(one)})" for cell, one in zip(cells, found)]
         table.append([line.label, str(line.n_runs), *cells])
     return markdown_table(header, table)
+
+
+def _gain(found: Comparison) -> str:
+    if found.difference is None:
+        return GAP
+    return f"{signed(found.difference)}, p {p_value(found.p)}"
 
 
 def _csv_block(match: re.Match) -> str:
