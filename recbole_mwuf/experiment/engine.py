@@ -7,6 +7,7 @@ import os
 import signal
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
@@ -105,10 +106,13 @@ class LocalEngine:
         return data_facts(job)
 
     def submit(self, job: Job, base_file: Path | None) -> Future:
-        with deaf_to_ctrl_c():
-            try:
+        # a Ctrl-C that is not heard is lost: deaf only where a worker is to be started
+        all_there = len(self._pool._processes or ()) == self.workers
+        try:
+            with nullcontext() if all_there else deaf_to_ctrl_c():
                 return self._pool.submit(execute, job, base_file, self.threads)
-            except BrokenProcessPool:  # a worker was killed, and its companions with it
+        except BrokenProcessPool:  # a worker was killed, and its companions with it
+            with deaf_to_ctrl_c():
                 self._pool = self._new_pool()
                 return self._pool.submit(execute, job, base_file, self.threads)
 
