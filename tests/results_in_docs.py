@@ -15,7 +15,8 @@ import re
 import pandas as pd
 
 from recbole_mwuf.data import PHASES
-from recbole_mwuf.experiment.report.scores import Comparison, MethodScores, compare, lines, own_base
+from recbole_mwuf.experiment.report.intervals import own_base
+from recbole_mwuf.experiment.report.scores import Comparison, MethodScores, compare, lines
 from recbole_mwuf.experiment.report.tables import GAP, markdown_table, mean_and_std, number, signed
 from tests.sentences import DOCS, ROOT, filled, p_value, part, scores_of
 

@@ -35,7 +35,7 @@ def main(options: Namespace) -> int:
     else:
         result = execute(config)
         print(result.table())
-        if found := diagnose(result.to_dict()):
+        if found := diagnose(vars(result)):
             where, *reasons = found
             print("", paragraph(where), *(paragraph(f"- {reason}") for reason in reasons), sep="\n")
     return 0

@@ -20,7 +20,7 @@ def diagnose(
     """The likely reasons why a method is below its base, with what to try.
 
     Args:
-        result: The content of a result file.
+        result: The content of a result file, or a run's result by name.
         base_phases: Metrics by phase of the base without warm-up; default: those of the result.
         name: What the method is called; default: MODEL(BASE).
 

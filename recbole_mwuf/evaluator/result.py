@@ -30,7 +30,7 @@ class RunResult:
         auc_draws: ``phase -> protocol``: the AUC of every draw of a bootstrap over items; empty
             without ``bootstrap_draws``.
         pretraining: ``loss`` and ``rising`` of the base's training, as
-            :meth:`~recbole_mwuf.trainer.base_trainer.BaseTrainer.told`; empty if it was loaded.
+            :meth:`~recbole_mwuf.trainer.base_trainer.BaseTrainer.told`; empty if not known.
         timing: Seconds, samples per second and peak memory.
         versions: Of the code that made the figures, and of libraries.
         fingerprint: Of the data, in parts (:mod:`recbole_mwuf.data.fingerprint`).

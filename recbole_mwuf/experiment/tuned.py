@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
+from recbole_mwuf.data import WARM_SETS
 from recbole_mwuf.errors import UserError
 from recbole_mwuf.experiment.engine import Engine
 from recbole_mwuf.experiment.grid import Choice, GridBuilder, Job, Row, Section
@@ -19,9 +20,6 @@ from recbole_mwuf.experiment.runner import ResultFolder, execute_missing
 from recbole_mwuf.experiment.space import Space, draw, method_space, rows_space
 from recbole_mwuf.files import write_json
 from recbole_mwuf.registry import is_warm_up_method
-
-# what is scored: the mean of AUC over these phases, each on the next one's samples
-PHASES = ("warm_a", "warm_b", "warm_c")
 
 
 def space_of(row: Row) -> Space:
@@ -49,8 +47,8 @@ def trials(builder: GridBuilder, row: Row, tune: Mapping, seed: int) -> list[Job
 
 
 def score(result: dict) -> float | None:
-    """The mean AUC over :data:`PHASES` of a trial's result file; None where one is undefined."""
-    values = [result["phases"][phase]["next_phase"].get("auc") for phase in PHASES]
+    """The mean AUC of a trial's phases after cold, by `next_phase`; None where one is undefined."""
+    values = [result["phases"][phase]["next_phase"].get("auc") for phase in WARM_SETS]
     return None if None in values else float(np.mean(values))
 
 

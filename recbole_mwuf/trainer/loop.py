@@ -178,8 +178,6 @@ class WarmUpLoop(TrainingLoop):
         modules = dict(self.model.named_children())  # a method may leave out some that it names
         for name, module in modules.items():
             module.requires_grad_(name in names)
-            if name not in names:
-                module.zero_grad()  # several processes exchange what gradients there are
         others = tuple(name for name in modules if name in names and name != ROWS)
         if self._fresh:
             self._rows = self._networks = None

@@ -22,7 +22,7 @@ def below_base(section: Section, results: Results) -> list[str]:
     """A paragraph with a list for every method that is below its own base; none if none is."""
     found = []
     for row in section.rows:
-        base = own_base(row, section)
+        base = own_base(row, section.rows)
         if base is not None and (lines := _diagnosis(row, base, results)):
             name, *reasons = lines
             found.append("\n".join([f"- {name}", *(f"    - {reason}" for reason in reasons)]))

@@ -114,12 +114,11 @@ def section_report(section: Section, scores: pd.DataFrame, folder: Path) -> list
             if section.flatters:
                 told = _FLATTERS.format(*section.flatters)
                 parts += [told, flatters_table(rows, section.flatters)]
-            parts += measures(scores, section.name, protocol)
-            continue
-        parts += [auc_table(rows, section.proposed), verdict(rows, section.proposed)]
-        dataset = str(scores["dataset"].iloc[0])
-        if protocol == "next_phase" and not generated and in_paper(rows, dataset):
-            parts += ["The same beside the paper's Table 1:", paper_comparison(rows, dataset)]
+        else:
+            parts += [auc_table(rows, section.proposed), verdict(rows, section.proposed)]
+            dataset = str(scores["dataset"].iloc[0])
+            if protocol == "next_phase" and not generated and in_paper(rows, dataset):
+                parts += ["The same beside the paper's Table 1:", paper_comparison(rows, dataset)]
         parts += measures(scores, section.name, protocol)
     return [*parts, "### How the rows of new items learned", learning_table(scores, section.name)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -36,18 +37,31 @@ def intervals(sections: Iterable[Section], results: Results) -> pd.DataFrame:
         for row in section.rows
         for protocol in PROTOCOLS
         for phase in PHASES
-        if (found := _of_cell(row, own_base(row, section), results, phase, protocol))
+        if (found := _of_cell(row, own_base(row, section.rows), results, phase, protocol))
     ]
     names = ["section", "panel", "label", "protocol", "phase"]
     return pd.DataFrame(rows, columns=[*names, *COLUMNS])
 
 
-def own_base(row: Row, section: Section) -> Row | None:
-    """The plain base of a method in the same panel; None for a plain base or if it is missing."""
-    if row.model == row.base:
+class _Line(Protocol):
+    """A row of a grid, or its scores."""
+
+    @property
+    def panel(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def base(self) -> str: ...
+
+
+LineT = TypeVar("LineT", bound=_Line)
+
+
+def own_base(line: LineT, among: Iterable[LineT]) -> LineT | None:
+    """The plain base of a method, of the same panel; None for a plain base or if it is missing."""
+    if line.model == line.base:
         return None
-    plain = (r for r in section.rows if r.model == row.base and r.panel == row.panel)
-    return next(plain, None)
+    return next((x for x in among if x.model == line.base and x.panel == line.panel), None)
 
 
 def _of_cell(row: Row, base: Row | None, results: Results, phase: str, protocol: str) -> dict:

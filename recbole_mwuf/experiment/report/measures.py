@@ -9,7 +9,14 @@ import pandas as pd
 from recbole_mwuf.data import PHASES
 from recbole_mwuf.data.split import WARM_SETS
 from recbole_mwuf.experiment.grid import Choice, Section
-from recbole_mwuf.experiment.report.tables import GAP, escape, markdown_table, number, signed
+from recbole_mwuf.experiment.report.tables import (
+    GAP,
+    PHASE_TITLES,
+    escape,
+    markdown_table,
+    number,
+    signed,
+)
 
 _METRICS = {
     "gauc": "GAUC: AUC within a user's samples, mean over the users weighted by positives.",
@@ -42,7 +49,7 @@ def learning_table(scores: pd.DataFrame, section: str) -> str:
         updates = [rows.loc[rows["phase"] == phase, "updates"].mean() for phase in WARM_SETS]
         cells = [GAP if pd.isna(value) else f"{value:.1f}" for value in updates]
         table.append([*names, str(rows["treatment"].iloc[0]), *cells])
-    titles = [f"updates, {phase.replace('_', '-')}" for phase in WARM_SETS]
+    titles = [f"updates, {PHASE_TITLES[phase]}" for phase in WARM_SETS]
     return markdown_table([*_header(part), "optimiser of the rows", *titles], table)
 
 
@@ -75,7 +82,7 @@ def _gains(part: pd.DataFrame) -> str:
             low, high = signed(found["gain_low"]), signed(found["gain_high"])
             cells.append(f"{signed(found['gain'])} [{low}, {high}]")
         table.append([*names, *cells])
-    return markdown_table([*_header(part), *_phase_titles()], table)
+    return markdown_table([*_header(part), *PHASE_TITLES.values()], table)
 
 
 def _means(part: pd.DataFrame, metric: str) -> str:
@@ -83,7 +90,7 @@ def _means(part: pd.DataFrame, metric: str) -> str:
         [*names, *(number(rows.loc[rows["phase"] == phase, metric].mean()) for phase in PHASES)]
         for names, rows in _methods(part)
     ]
-    return markdown_table([*_header(part), *_phase_titles()], table)
+    return markdown_table([*_header(part), *PHASE_TITLES.values()], table)
 
 
 def _methods(part: pd.DataFrame) -> Iterator[tuple[list[str], pd.DataFrame]]:
@@ -94,7 +101,3 @@ def _methods(part: pd.DataFrame) -> Iterator[tuple[list[str], pd.DataFrame]]:
 
 def _header(part: pd.DataFrame) -> list[str]:
     return [*(["panel"] if part["panel"].any() else []), "method"]
-
-
-def _phase_titles() -> list[str]:
-    return [phase.replace("_", "-") for phase in PHASES]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from recbole_mwuf.data import PHASES
@@ -122,19 +123,16 @@ def lines(scores: pd.DataFrame, section: str, protocol: str) -> list[MethodScore
     return found
 
 
-def own_base(line: MethodScores, among: list[MethodScores]) -> MethodScores | None:
-    """The plain base of a method, of the same panel; None for a plain base or if it is missing."""
-    if line.is_plain:
-        return None
-    bases = (x for x in among if x.is_plain and x.base == line.base and x.panel == line.panel)
-    return next(bases, None)
+def _pairs(first: MethodScores, second: MethodScores, phase: str) -> np.ndarray:
+    """AUC of both by seed, over the seeds that both have, shape ``[n_seeds, 2]``."""
+    return pd.concat([first.auc[phase], second.auc[phase]], axis=1, join="inner").to_numpy()
 
 
 def mean_rela_impr(line: MethodScores, base: MethodScores | None, phase: str) -> float | None:
     """Eq. 7 from the mean AUCs over the seeds that both have, as the paper's figures follow."""
     if base is None or base is line:
         return None
-    pairs = pd.concat([line.auc[phase], base.auc[phase]], axis=1, join="inner").to_numpy()
+    pairs = _pairs(line, base, phase)
     return rela_impr(*pairs.mean(axis=0)) if len(pairs) else None
 
 
@@ -142,8 +140,7 @@ def rela_impr_spread(line: MethodScores, base: MethodScores | None, phase: str) 
     """Standard deviation of Eq. 7 over the seeds that both have; None with fewer than two."""
     if base is None:
         return None
-    pairs = pd.concat([line.auc[phase], base.auc[phase]], axis=1, join="inner").to_numpy()
-    found = [value for pair in pairs if (value := rela_impr(*pair)) is not None]
+    found = [value for pair in _pairs(line, base, phase) if (value := rela_impr(*pair)) is not None]
     return float(pd.Series(found).std(ddof=1)) if len(found) > 1 else None
 
 
@@ -169,7 +166,7 @@ class Comparison:
 
 def compare(first: MethodScores, second: MethodScores, phase: str) -> Comparison:
     """Compare two methods at a phase."""
-    pairs = pd.concat([first.auc[phase], second.auc[phase]], axis=1, join="inner").to_numpy()
+    pairs = _pairs(first, second, phase)
     if not len(pairs):
         return Comparison(None, None)
     a, b = pairs.T

@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from recbole_mwuf.data import PHASES
 from recbole_mwuf.data.split import WARM_SETS
+from recbole_mwuf.experiment.report.intervals import own_base
 from recbole_mwuf.experiment.report.scores import (
     SIGNIFICANT,
     MethodScores,
@@ -17,14 +18,13 @@ from recbole_mwuf.experiment.report.scores import (
     better_than_best,
     compare,
     mean_rela_impr,
-    own_base,
     rela_impr_spread,
     with_holm,
 )
 
 GAP = "–"
 REFERENCE = "WideDeep"  # what the paper's RelaImpr is relative to
-_TITLES = {phase: phase.replace("_", "-") for phase in PHASES}
+PHASE_TITLES = {phase: phase.replace("_", "-") for phase in PHASES}
 
 
 def auc_table(rows: list[MethodScores], proposed: str) -> str:
@@ -38,7 +38,7 @@ def auc_table(rows: list[MethodScores], proposed: str) -> str:
     reference = next((x for x in rows if x.is_plain and x.base == REFERENCE), None)
     header = ["method", "runs"]
     for phase in PHASES:
-        header += [_TITLES[phase], *(["to W&D"] if reference else []), "to base"]
+        header += [PHASE_TITLES[phase], *(["to W&D"] if reference else []), "to base"]
     table = []
     for line in rows:
         cells = [escape(line.label), str(line.n_runs)]
@@ -68,7 +68,7 @@ def panel_table(rows: list[MethodScores], proposed: str) -> str:
     marked = better_than_best(panels_of.values(), proposed)
     several = len(panels_of) > 1
     panels = "base" if all(line.panel == line.base for line in rows) else "panel"
-    header = [*([panels] if several else []), "method", "runs", *_TITLES.values()]
+    header = [*([panels] if several else []), "method", "runs", *PHASE_TITLES.values()]
     table = []
     for line in rows:
         names = [*([escape(line.panel)] if several else []), escape(line.label)]
@@ -95,7 +95,7 @@ def paper_comparison(rows: list[MethodScores], dataset: str) -> str:
     paper = paper_table().loc[dataset]
     header = ["method"]
     for phase in PHASES:
-        header += [_TITLES[phase], "paper", "diff."]
+        header += [PHASE_TITLES[phase], "paper", "diff."]
     table = []
     for line in rows:
         cells = [escape(line.label)]
@@ -122,7 +122,7 @@ def flatters_table(rows: list[MethodScores], panels: tuple[str, ...]) -> str:
             p = "" if found.p is None else f" (p {found.p:.1g})"
             cells.append(GAP if found.difference is None else signed(found.difference) + p)
         table.append([escape(line.label), *cells])
-    return markdown_table(["method", *_TITLES.values()], table)
+    return markdown_table(["method", *PHASE_TITLES.values()], table)
 
 
 def verdict(rows: list[MethodScores], proposed: str) -> str:
@@ -142,9 +142,8 @@ def verdict(rows: list[MethodScores], proposed: str) -> str:
         if not found.is_better:
             p = "not tested" if found.p is None else f"p = {found.p:.2g}"
             difference = GAP if found.difference is None else signed(found.difference)
-            exceptions.append(
-                f"- {line.label} against {baseline.label} at {_TITLES[phase]}: {difference} ({p})"
-            )
+            who = f"{line.label} against {baseline.label}"
+            exceptions.append(f"- {who} at {PHASE_TITLES[phase]}: {difference} ({p})")
     claim = f"beats every baseline row of its base at warm-a, -b and -c with p ≤ {SIGNIFICANT}"
     if not exceptions:
         return f"Each {proposed} row {claim} ({len(pairs)} comparisons)."

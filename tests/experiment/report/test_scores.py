@@ -10,6 +10,7 @@ from scipy import stats
 
 from recbole_mwuf.data import PHASES
 from recbole_mwuf.experiment.grid import Row, Section
+from recbole_mwuf.experiment.report.intervals import own_base
 from recbole_mwuf.experiment.report.scores import (
     MethodScores,
     best,
@@ -17,7 +18,6 @@ from recbole_mwuf.experiment.report.scores import (
     compare,
     lines,
     mean_rela_impr,
-    own_base,
     read_scores,
     treatment,
 )
